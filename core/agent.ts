@@ -1,0 +1,231 @@
+import { z } from "zod"
+import { AgentEntity, type AgentRow } from "./agent.entity.ts"
+import { now } from "./clock.ts"
+import { Defaults, type StoredDefaults } from "./defaults.ts"
+import { newId } from "./id.ts"
+import { limits } from "./limits.ts"
+import * as Page from "./page.ts"
+import { Problem } from "./problem.ts"
+import * as Text from "./text.ts"
+import { transact } from "./transaction.ts"
+import { VersionEntity, type VersionRow } from "./version.entity.ts"
+import * as Version from "./version.ts"
+
+export const View = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    description: z.string().nullable(),
+    isStandard: z.boolean().describe("Provided by the stack; fork it to change it."),
+    archivedAt: z.iso.datetime().nullable(),
+    currentVersion: Version.View,
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: "Agent", description: "A worker that tasks are given to: a name and numbered versions of what it runs." })
+
+export type View = z.infer<typeof View>
+
+export const Listed = Page.of(View).meta({ id: "AgentPage" })
+
+const example = {
+  name: "Reporter",
+  runtime: { containerImage: "debian:12", agentRuntime: "pi" as const },
+  basePrompt: "You write short, exact reports.",
+  defaults: {
+    provider: "anthropic" as const,
+    model: "claude-sonnet-4-5",
+    internetAccess: true,
+    maxRuntimeSeconds: 1800,
+    outputPolicy: { mode: "any" as const },
+    runtimeRegion: "any" as const,
+  },
+}
+
+const name = z.string().trim().min(1).max(limits.name)
+const prompt = z.string().min(1).max(limits.text)
+
+export const Create = z
+  .strictObject({
+    name,
+    description: z.string().max(limits.description).optional(),
+    runtime: Version.Runtime,
+    basePrompt: prompt.describe("The agent's system prompt."),
+    taskTitleInstructions: prompt
+      .optional()
+      .describe("System prompt for naming tasks. Tasks are named by their first line when left out."),
+    defaults: Defaults,
+    skills: Version.Skills.optional(),
+  })
+  .meta({ id: "CreateAgent", example })
+
+export const Update = z
+  .strictObject({
+    name: name.optional(),
+    description: z.string().max(limits.description).optional(),
+    runtime: Version.Runtime.partial().optional(),
+    basePrompt: prompt.optional(),
+    taskTitleInstructions: prompt.nullable().optional().describe("null takes them away."),
+    defaults: Defaults.optional().describe(
+      "The whole of the defaults. A provider key that is not given again stays as long as the provider does.",
+    ),
+    skills: Version.Skills.optional(),
+  })
+  .meta({ id: "UpdateAgent", example: { name: "Chief reporter" } })
+
+export type Create = z.output<typeof Create>
+export type Update = z.output<typeof Update>
+
+/** Makes an agent with its first version. */
+export async function create(accountId: string, body: Create): Promise<View> {
+  const agentId = newId("agent")
+  const { version, secret } = await newVersion(accountId, agentId, 1, body)
+  const agent = {
+    accountId,
+    agentId,
+    name: body.name,
+    ...(body.description === undefined ? {} : { description: body.description }),
+    versionId: version.versionId,
+    number: 1,
+    revision: 1,
+    createdAt: version.createdAt,
+  }
+  const refused = await transact({
+    agent: AgentEntity.create(agent),
+    version: VersionEntity.create(version),
+    secret,
+  })
+  if (refused.length) throw new Problem("conflict")
+  return view(agent, version)
+}
+
+/** Raises `agent_not_found`. */
+export async function get(accountId: string, agentId: string): Promise<View> {
+  const agent = await row(accountId, agentId)
+  return view(agent, await Version.row(accountId, agentId, agent.versionId))
+}
+
+/** Agents that are not archived, newest first. */
+export async function list(accountId: string, request: Page.Request) {
+  const page = await Page.paginate(
+    accountId,
+    "agents",
+    request,
+    async (after, count) => {
+      const agents = AgentEntity.query.byId({ accountId })
+      const { data } = await (after ? agents.lt({ agentId: after }) : agents.begins({ agentId: "" }))
+        .where(({ archivedAt }, { notExists }) => notExists(archivedAt))
+        .go({ count, order: "desc" })
+      return data
+    },
+    ({ agentId }) => agentId,
+  )
+  const data = await Promise.all(
+    page.data.map(async (agent) => view(agent, await Version.row(accountId, agent.agentId, agent.versionId))),
+  )
+  return { data, pageInfo: page.pageInfo }
+}
+
+/** Changes name and description in place; a change of what is run makes a new version. Raises `agent_not_found`, `conflict`. */
+export async function update(accountId: string, agentId: string, body: Update): Promise<View> {
+  const agent = await row(accountId, agentId)
+  const before = await Version.row(accountId, agentId, agent.versionId)
+  const next = changesExecution(body)
+    ? await newVersion(accountId, agentId, agent.number + 1, await merged(before, body), before.defaults)
+    : undefined
+  const set = {
+    ...(body.name === undefined ? {} : { name: body.name }),
+    ...(body.description === undefined ? {} : { description: body.description }),
+    ...(next ? { versionId: next.version.versionId, number: next.version.number } : {}),
+    revision: agent.revision + 1,
+  }
+  const refused = await transact({
+    agent: AgentEntity.patch({ accountId, agentId })
+      .set(set)
+      .where(({ revision }, { eq }) => eq(revision, agent.revision)),
+    version: next && VersionEntity.create(next.version),
+    secret: next?.secret,
+  })
+  if (refused.length) throw new Problem("conflict")
+  return view({ ...agent, ...set }, next?.version ?? before)
+}
+
+/** Takes the agent out of the list; its tasks go on, new ones are refused. Archiving twice is archiving once. */
+export async function archive(accountId: string, agentId: string): Promise<void> {
+  const agent = await row(accountId, agentId)
+  if (agent.archivedAt) return
+  await AgentEntity.patch({ accountId, agentId }).set({ archivedAt: now().toISOString() }).add({ revision: 1 }).go()
+}
+
+/** Versions of an agent, newest first. Raises `agent_not_found`. */
+export async function versions(accountId: string, agentId: string, request: Page.Request) {
+  await row(accountId, agentId)
+  return Version.list(accountId, agentId, request)
+}
+
+/** Raises `agent_not_found`, `version_not_found`. */
+export async function version(accountId: string, agentId: string, versionId: string) {
+  await row(accountId, agentId)
+  return Version.get(accountId, agentId, versionId)
+}
+
+export async function row(accountId: string, agentId: string): Promise<AgentRow> {
+  const { data } = await AgentEntity.get({ accountId, agentId }).go({ consistent: true })
+  if (!data) throw new Problem("agent_not_found")
+  return data
+}
+
+const executionFields = ["runtime", "basePrompt", "taskTitleInstructions", "defaults", "skills"] as const
+
+const changesExecution = (body: Update) => executionFields.some((field) => body[field] !== undefined)
+
+type Execution = Pick<Create, "runtime" | "basePrompt" | "taskTitleInstructions" | "skills"> & { defaults: Create["defaults"] }
+
+/** What the next version holds: the body's fields where it has them, the version's before otherwise. */
+async function merged(before: VersionRow, body: Update): Promise<Execution> {
+  const current = await Version.view(before)
+  const titles = body.taskTitleInstructions === undefined ? current.taskTitleInstructions : body.taskTitleInstructions
+  return {
+    runtime: { ...current.runtime, ...definedOf(body.runtime ?? {}) },
+    basePrompt: body.basePrompt ?? current.basePrompt,
+    ...(titles === null ? {} : { taskTitleInstructions: titles }),
+    defaults: body.defaults ?? withoutSecret(before.defaults),
+    skills: body.skills ?? before.skills,
+  }
+}
+
+const withoutSecret = ({ providerSecretId: _, ...defaults }: StoredDefaults) => defaults
+
+const definedOf = <Value extends object>(value: Value) =>
+  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
+    [Key in keyof Value]?: NonNullable<Value[Key]>
+  }
+
+async function newVersion(accountId: string, agentId: string, number: number, body: Execution, before?: StoredDefaults) {
+  const { defaults, secret } = await Version.storeDefaults(accountId, body.defaults, before)
+  const version: VersionRow = {
+    accountId,
+    agentId,
+    versionId: newId("version"),
+    number,
+    containerImage: body.runtime.containerImage,
+    agentRuntime: body.runtime.agentRuntime,
+    basePrompt: await Text.store(accountId, body.basePrompt),
+    ...(body.taskTitleInstructions === undefined
+      ? {}
+      : { taskTitleInstructions: await Text.store(accountId, body.taskTitleInstructions) }),
+    defaults,
+    skills: body.skills ?? [],
+    createdAt: now().toISOString(),
+  }
+  return { version, secret }
+}
+
+const view = async (agent: AgentRow, version: VersionRow): Promise<View> => ({
+  id: agent.agentId,
+  name: agent.name,
+  description: agent.description ?? null,
+  isStandard: false,
+  archivedAt: agent.archivedAt ?? null,
+  currentVersion: await Version.view(version),
+  createdAt: agent.createdAt,
+})

@@ -1,0 +1,75 @@
+import { z } from "zod"
+import { AccountEntity, type AccountRow } from "./account.entity.ts"
+import { LedgerEntity } from "./billing.entity.ts"
+import { now } from "./clock.ts"
+import { prices } from "./limits.ts"
+import { micros } from "./money.ts"
+import { Problem } from "./problem.ts"
+import type { TaskRow } from "./task.entity.ts"
+import { transact } from "./transaction.ts"
+
+export const Grant = z.strictObject({
+  accountId: z.string(),
+  usd: z.number().min(-1_000_000).max(1_000_000),
+  grantId: z.string().min(1).max(100).describe("The same id again is the same grant."),
+})
+
+/** Adds credit to an account, or takes some away. */
+export async function grant({ accountId, usd, grantId }: z.output<typeof Grant>) {
+  const amountMicros = micros(usd)
+  const refused = await transact({
+    account: AccountEntity.patch({ accountId }).add({ balanceMicros: amountMicros }),
+    ledger: entry(accountId, `credit#${grantId}`, "credit", amountMicros, now().toISOString()),
+  })
+  if (refused.includes("account")) throw new Problem("not_found")
+}
+
+/** What a span of container time costs, in millionths of a dollar. */
+export const costOf = (seconds: number) => Math.round((seconds * prices.microsPerMinute) / 60)
+
+/** The writes that hold back the reservation of a task. `account` is refused where the credit does not cover it. */
+export function reserve(account: AccountRow, taskId: string, at: string) {
+  const { accountId } = account
+  if (account.billingMode === "unlimited_grant") return { reservedMicros: 0, writes: {} }
+  const amount: number = prices.reservationMicros
+  return {
+    reservedMicros: amount,
+    writes: {
+      account: AccountEntity.patch({ accountId })
+        .add({ balanceMicros: -amount })
+        .where(({ balanceMicros }, { gte }) => gte(balanceMicros, amount)),
+      ledger: entry(accountId, `reservation#${taskId}`, "reservation", -amount, at, { taskId }),
+    },
+  }
+}
+
+interface Use {
+  /** The run that the time is charged for, if it took any. */
+  charge?: { runId: string; seconds: number }
+  /** The task has ended: what was held back is given back. */
+  release: boolean
+}
+
+/** The writes that charge a run's time and give back a reservation: one movement of the balance, a ledger entry for each reason. */
+export function settle(task: TaskRow, { charge, release }: Use, at: string) {
+  if (task.reservedMicros === 0) return {}
+  const { accountId, taskId } = task
+  const cost = charge ? costOf(charge.seconds) : 0
+  const back = release ? task.reservedMicros : 0
+  return {
+    ...(back === cost ? {} : { account: AccountEntity.patch({ accountId }).add({ balanceMicros: back - cost }) }),
+    ...(charge && {
+      charge: entry(accountId, `charge#${charge.runId}`, "charge", -cost, at, { taskId, seconds: charge.seconds }),
+    }),
+    ...(release && { release: entry(accountId, `release#${taskId}`, "release", back, at, { taskId }) }),
+  }
+}
+
+const entry = (
+  accountId: string,
+  entryId: string,
+  kind: "credit" | "reservation" | "release" | "charge",
+  amountMicros: number,
+  createdAt: string,
+  about: { taskId?: string; seconds?: number } = {},
+) => LedgerEntity.create({ accountId, entryId, kind, amountMicros, createdAt, ...about })

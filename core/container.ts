@@ -1,0 +1,167 @@
+import { createHash } from "node:crypto"
+import {
+  type ContainerDefinition,
+  ECSClient,
+  InvalidParameterException,
+  RegisterTaskDefinitionCommand,
+  RunTaskCommand,
+  StopTaskCommand,
+} from "@aws-sdk/client-ecs"
+import { z } from "zod"
+import { setting } from "./aws.ts"
+import { TaskDefinitionEntity } from "./task-definition.entity.ts"
+import { isRefused } from "./transaction.ts"
+
+/** Containers on Fargate: one per run, of any image, in the region that the task asks for. */
+
+const Runtime = z.object({
+  region: z.string(),
+  cluster: z.string(),
+  subnets: z.array(z.string()),
+  securityGroup: z.string(),
+  logGroup: z.string(),
+})
+
+export type Place = z.infer<typeof Runtime>
+
+const Runtimes = z.record(z.enum(["any", "eu"]), Runtime)
+
+/** Where a task of that region setting runs. */
+export const placeOf = (region: "any" | "eu"): Place => Runtimes.parse(JSON.parse(setting("RUNTIMES")))[region]
+
+const clients = new Map<string, ECSClient>()
+
+const ecs = (region: string) => {
+  const client = clients.get(region) ?? new ECSClient({ region })
+  clients.set(region, client)
+  return client
+}
+
+const size = { cpu: "1024", memory: "4096" }
+/** Seconds between SIGTERM and SIGKILL: the most that Fargate gives. */
+const stopTimeout = 120
+const shared = { sourceVolume: "dormouse", containerPath: "/opt/dormouse" }
+
+/**
+ * The task definition of an image in a region, registered on first use: RunTask cannot override an image. The first container copies
+ * Node and the daemon to a shared volume and exits; then the user's image runs the daemon from there.
+ */
+export async function definitionOf(image: string, { region, logGroup }: Place): Promise<string> {
+  const taskImage = setting("TASK_IMAGE")
+  const containers = containersOf(image, taskImage, region, logGroup)
+  const fingerprint = createHash("sha256")
+    .update(JSON.stringify([containers, size, setting("EXECUTION_ROLE_ARN")]))
+    .digest("hex")
+  const known = await TaskDefinitionEntity.get({ fingerprint, region }).go({ consistent: true })
+  if (known.data) return known.data.arn
+
+  const { taskDefinition } = await ecs(region).send(
+    new RegisterTaskDefinitionCommand({
+      family: `${setting("TASK_FAMILY")}-${fingerprint.slice(0, 16)}`,
+      requiresCompatibilities: ["FARGATE"],
+      networkMode: "awsvpc",
+      ...size,
+      runtimePlatform: { cpuArchitecture: "ARM64", operatingSystemFamily: "LINUX" },
+      executionRoleArn: setting("EXECUTION_ROLE_ARN"),
+      volumes: [{ name: shared.sourceVolume }],
+      containerDefinitions: containers,
+    }),
+  )
+  const arn = taskDefinition!.taskDefinitionArn!
+  try {
+    await TaskDefinitionEntity.create({ fingerprint, region, arn }).go()
+  } catch (error) {
+    // Two tasks of a new image at once register two revisions; either will do.
+    if (!isRefused(error)) throw error
+  }
+  return arn
+}
+
+const containersOf = (image: string, taskImage: string, region: string, logGroup: string): ContainerDefinition[] => {
+  const logConfiguration = (prefix: string) => ({
+    logDriver: "awslogs" as const,
+    options: { "awslogs-group": logGroup, "awslogs-region": region, "awslogs-stream-prefix": prefix },
+  })
+  return [
+    {
+      name: "install",
+      image: taskImage,
+      essential: false,
+      mountPoints: [{ ...shared, readOnly: false }],
+      logConfiguration: logConfiguration("install"),
+    },
+    {
+      name: "agent",
+      image,
+      essential: true,
+      // The daemon gives the agent another user, so it needs to be root itself.
+      user: "0",
+      entryPoint: [],
+      command: ["/opt/dormouse/node", "/opt/dormouse/main.mjs"],
+      dependsOn: [{ containerName: "install", condition: "SUCCESS" }],
+      mountPoints: [{ ...shared, readOnly: true }],
+      stopTimeout,
+      logConfiguration: logConfiguration("agent"),
+    },
+  ]
+}
+
+/** There is no room at the moment: the start is tried again later. The name is what the state machine retries by. */
+export class Capacity extends Error {
+  override readonly name = "Capacity"
+}
+
+/** ECS will never take this start. */
+export class Refused extends Error {
+  override readonly name = "Refused"
+}
+
+interface Start {
+  definition: string
+  place: Place
+  /** Makes a second start with the same token the first one. */
+  token: string
+  /** What ECS shows and reports as the starter. */
+  startedBy: string
+  environment: Record<string, string>
+}
+
+/** Starts a container; the same start again is the same container. Answers its ARN. Throws `Capacity` and `Refused`. */
+export async function start({ definition, place, token, startedBy, environment }: Start): Promise<string> {
+  const command = new RunTaskCommand({
+    cluster: place.cluster,
+    taskDefinition: definition,
+    launchType: "FARGATE",
+    count: 1,
+    clientToken: token,
+    startedBy,
+    networkConfiguration: {
+      awsvpcConfiguration: { subnets: place.subnets, securityGroups: [place.securityGroup], assignPublicIp: "ENABLED" },
+    },
+    overrides: {
+      containerOverrides: [{ name: "agent", environment: Object.entries(environment).map(([name, value]) => ({ name, value })) }],
+    },
+  })
+  try {
+    const { tasks = [], failures = [] } = await ecs(place.region).send(command)
+    const arn = tasks[0]?.taskArn
+    if (arn) return arn
+    throw new Capacity(failures.map(({ reason }) => reason).join(", ") || "ECS started nothing")
+  } catch (error) {
+    if (error instanceof InvalidParameterException) throw new Refused(error.message)
+    if (error instanceof Error && /capacity|limit/i.test(error.message)) throw new Capacity(error.message)
+    throw error
+  }
+}
+
+/** Stops a container, if it still runs. */
+export async function stop(place: { region: string; cluster: string }, containerArn: string, reason: string) {
+  try {
+    await ecs(place.region).send(
+      new StopTaskCommand({ cluster: place.cluster, task: containerArn, reason: reason.slice(0, 255) }),
+    )
+  } catch (error) {
+    // ECS forgets stopped tasks after an hour.
+    if (!(error instanceof InvalidParameterException)) throw error
+  }
+}

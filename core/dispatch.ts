@@ -1,0 +1,165 @@
+import { z } from "zod"
+import { AccountEntity } from "./account.entity.ts"
+import { AgentEntity } from "./agent.entity.ts"
+import * as Agent from "./agent.ts"
+import * as Billing from "./billing.ts"
+import { millis, now } from "./clock.ts"
+import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
+import * as Event from "./event.ts"
+import { newId } from "./id.ts"
+import { limits } from "./limits.ts"
+import { invalid, Problem } from "./problem.ts"
+import { SecretEntity } from "./secret.entity.ts"
+import * as Secret from "./secret.ts"
+import * as Sweep from "./sweep.ts"
+import { SpecEntity, TaskEntity } from "./task.entity.ts"
+import * as Task from "./task.ts"
+import * as Text from "./text.ts"
+import { check, transact } from "./transaction.ts"
+import type { VersionRow } from "./version.entity.ts"
+import * as Version from "./version.ts"
+
+const Metadata = z
+  .record(z.string(), z.unknown())
+  .refine(
+    (value) => Buffer.byteLength(JSON.stringify(value)) <= limits.metadataBytes,
+    `At most ${limits.metadataBytes} bytes of JSON`,
+  )
+  .describe("Yours: shown on the task and sent with its events, never read by the agent.")
+
+const InputRepository = z.strictObject({
+  repositoryId: z.string(),
+  tag: z.string().min(1).max(255).describe("A branch, tag or commit."),
+  mountingPoint: z.string().min(1).max(255).describe("Where in the workspace."),
+  setupScript: z.string().max(1_000).optional().describe("Path in the repository of a script to run after the clone."),
+})
+
+export const Create = z
+  .strictObject({
+    versionId: z.string().optional().describe("The agent's current version when left out."),
+    instructions: z.string().trim().min(1).max(limits.text).describe("What to do. Lies in the container as `task/TASK.md`."),
+    inputFileIds: z.array(z.string()).max(limits.inputFiles).optional(),
+    inputRepositories: z.array(InputRepository).max(limits.repositories).optional(),
+    skills: Version.Skills.optional().describe("Installed after those of the version."),
+    metadata: Metadata.optional(),
+    overrides: Overrides.optional(),
+  })
+  .meta({ id: "CreateTask", example: { instructions: "Write a report on the state of the project to output/report.md." } })
+
+type Create = z.output<typeof Create>
+
+/**
+ * Gives a piece of work to an agent: the task is pending, its credit is held back, and its execution starts by itself once the write
+ * is done. Raises `agent_not_found`, `version_not_found`, `agent_archived`, `insufficient_credit`, `internet_access_required`.
+ */
+export async function dispatch(accountId: string, agentId: string, body: Create): Promise<Task.View> {
+  const [agent, account] = await Promise.all([
+    Agent.row(accountId, agentId),
+    AccountEntity.get({ accountId }).go({ consistent: true }),
+  ])
+  if (agent.archivedAt) throw new Problem("agent_archived")
+  if (!account.data) throw new Problem("unauthorized")
+  const version = await Version.row(accountId, agentId, body.versionId ?? agent.versionId)
+
+  const taskId = newId("task")
+  const createdAt = now().toISOString()
+  const { spec, secret } = await resolve(accountId, taskId, agent.name, version, body)
+  const { reservedMicros, writes: reservation } = Billing.reserve(account.data, taskId, createdAt)
+  const task = {
+    ...blank,
+    accountId,
+    taskId,
+    agentId,
+    title: titleOf(body.instructions),
+    reservedMicros,
+    createdAt,
+    ...Sweep.due(taskId, millis() + Sweep.pendingMs),
+  }
+  const events = ["task.created", "task.turn.queued"] as const
+  const created = { ...task, eventSequence: events.length }
+
+  const refused = await transact({
+    agent: check(
+      AgentEntity.delete({ accountId, agentId }).where(
+        ({ archivedAt, name }, { exists, notExists }) => `${exists(name)} AND ${notExists(archivedAt)}`,
+      ),
+    ),
+    task: TaskEntity.create(created),
+    spec: SpecEntity.create(spec),
+    secret,
+    ...Event.writes(task, events, createdAt),
+    ...reservation,
+  })
+  if (refused.includes("account")) throw new Problem("insufficient_credit")
+  if (refused.includes("agent")) throw new Problem("agent_archived")
+  if (refused.length) throw new Problem("conflict")
+  return Task.view({ task: created, spec, result: undefined })
+}
+
+const blank = {
+  mode: "autonomous" as const,
+  status: "pending" as const,
+  version: 1,
+  eventSequence: 0,
+  turnNumber: 1,
+  generation: 1,
+  attempt: 0,
+  costMicros: 0,
+  containerSeconds: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  modelCostMicros: 0,
+}
+
+/** The first line, cut to fit. */
+const titleOf = (instructions: string) => {
+  const line = (instructions.split("\n").find((text) => text.trim()) ?? "").trim()
+  return line.length > limits.titleCharacters ? `${line.slice(0, limits.titleCharacters - 1)}…` : line
+}
+
+/** Everything that the task is bound to from now on: no later change of the agent reaches it. */
+async function resolve(accountId: string, taskId: string, agentName: string, version: VersionRow, body: Create) {
+  refuseUnavailable(body, version)
+  const { providerApiKey, basePrompt, runtime, ...given } = body.overrides ?? {}
+  const sealed = providerApiKey === undefined ? undefined : await Secret.seal(accountId, "provider-key", providerApiKey)
+  const overrides: StoredOverrides = {
+    ...given,
+    ...(runtime ? { runtime } : {}),
+    ...(sealed ? { providerSecretId: sealed.secretId } : {}),
+  }
+  const settings: StoredDefaults = { ...version.defaults, ...given }
+  if (!settings.internetAccess) throw new Problem("internet_access_required")
+  if (!isSoftBeforeHard(settings)) throw invalid("overrides.softFinishAfterSeconds", softBeforeHard.message)
+
+  const provider = settings.provider ?? "anthropic"
+  const versionKey = (version.defaults.provider ?? "anthropic") === provider ? version.defaults.providerSecretId : undefined
+  const spec = {
+    accountId,
+    taskId,
+    agentName,
+    versionId: version.versionId,
+    containerImage: version.containerImage,
+    agentRuntime: version.agentRuntime,
+    region: settings.runtimeRegion,
+    instructions: await Text.store(accountId, body.instructions),
+    basePrompt: basePrompt === undefined ? version.basePrompt : await Text.store(accountId, basePrompt),
+    overridesBasePrompt: basePrompt !== undefined,
+    execution: { provider, model: settings.model, weakModel: settings.weakModel ?? settings.model },
+    keySecretIds: [sealed?.secretId, versionKey].filter((id) => id !== undefined),
+    settings,
+    overrides,
+    metadata: body.metadata ?? {},
+  }
+  return { spec, secret: sealed && SecretEntity.create(sealed) }
+}
+
+/** What the contract has room for and nothing can satisfy yet is refused by name: nobody's input is dropped in silence. */
+function refuseUnavailable(body: Create, version: VersionRow) {
+  const file = body.inputFileIds?.[0]
+  if (file !== undefined) throw invalid("inputFileIds", `There is no file ${file}`)
+  const repository = body.inputRepositories?.[0]
+  if (repository) throw invalid("inputRepositories", `There is no repository ${repository.repositoryId}`)
+  if (body.skills?.length || version.skills.length) throw invalid("skills", "Skills cannot be installed on this stack yet")
+}

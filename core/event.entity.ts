@@ -1,0 +1,49 @@
+import { Entity, type EntityItem } from "electrodb"
+import { table } from "./aws.ts"
+import { modes, statuses } from "./task.entity.ts"
+
+/** What the world is told. A word added here is announced on the bus and, later, to webhooks. */
+export const types = [
+  "task.created",
+  "task.turn.queued",
+  "task.turn.started",
+  "task.message.created",
+  "task.awaiting_input",
+  "task.turn.completed",
+  "task.hibernating",
+  "task.woken",
+  "task.finished",
+  "task.failed",
+  "task.cancelled",
+  "task.expired",
+] as const
+
+/** One numbered event of a task, put in the transaction of the change that it tells of: so numbers have no gaps. */
+export const EventEntity = new Entity(
+  {
+    model: { service: "dormouse", entity: "event", version: "1" },
+    attributes: {
+      accountId: { type: "string", required: true },
+      taskId: { type: "string", required: true },
+      sequence: { type: "number", required: true, padding: { length: 8, char: "0" } },
+      eventId: { type: "string", required: true },
+      type: { type: types, required: true },
+      agentId: { type: "string", required: true },
+      mode: { type: modes, required: true },
+      status: { type: statuses, required: true },
+      turnNumber: { type: "number" },
+      generation: { type: "number", required: true },
+      occurredAt: { type: "string", required: true },
+    },
+    indexes: {
+      byTask: {
+        pk: { field: "pk", composite: ["accountId", "taskId"], template: "${accountId}#${taskId}", casing: "none" },
+        sk: { field: "sk", composite: ["sequence"], template: "event#${sequence}", casing: "none" },
+      },
+    },
+  },
+  table,
+)
+
+export type EventRow = EntityItem<typeof EventEntity>
+export type EventType = (typeof types)[number]

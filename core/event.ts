@@ -1,0 +1,63 @@
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge"
+import { setting } from "./aws.ts"
+import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
+import { newId } from "./id.ts"
+import { SpecEntity, type TaskRow } from "./task.entity.ts"
+
+export const source = "dormouse.tasks"
+
+const bus = new EventBridgeClient({})
+
+/** The writes of a task's next events, numbered on from where it stands, to go into the transaction of the change they tell of. */
+export const writes = (task: TaskRow, types: readonly EventType[], occurredAt: string) =>
+  Object.fromEntries(
+    types.map((type, i) => [`event${i}`, EventEntity.create(row(task, type, task.eventSequence + 1 + i, occurredAt))]),
+  )
+
+const row = (task: TaskRow, type: EventType, sequence: number, occurredAt: string) => ({
+  accountId: task.accountId,
+  taskId: task.taskId,
+  sequence,
+  eventId: newId("event"),
+  type,
+  agentId: task.agentId,
+  mode: task.mode,
+  status: task.status,
+  ...(type.startsWith("task.turn.") ? { turnNumber: task.turnNumber } : {}),
+  generation: task.generation,
+  occurredAt,
+})
+
+/** Puts a committed event on the stack's bus. At least once: `detail.id` is what receivers deduplicate by. */
+export async function announce(event: EventRow) {
+  const { data: spec } = await SpecEntity.get({ accountId: event.accountId, taskId: event.taskId }).go({
+    attributes: ["metadata"],
+  })
+  const detail = {
+    id: event.eventId,
+    accountId: event.accountId,
+    taskId: event.taskId,
+    agentId: event.agentId,
+    mode: event.mode,
+    status: event.status,
+    turnNumber: event.turnNumber ?? null,
+    sequence: event.sequence,
+    metadata: spec?.metadata ?? {},
+    occurredAt: event.occurredAt,
+  }
+  const { Entries, FailedEntryCount } = await bus.send(
+    new PutEventsCommand({
+      Entries: [
+        {
+          EventBusName: setting("BUS_NAME"),
+          Source: source,
+          DetailType: event.type,
+          Time: new Date(event.occurredAt),
+          Detail: JSON.stringify(detail),
+        },
+      ],
+    }),
+  )
+  if (FailedEntryCount)
+    throw new Error(`The bus refused ${event.eventId}: ${Entries?.[0]?.ErrorCode} ${Entries?.[0]?.ErrorMessage}`)
+}

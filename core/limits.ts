@@ -1,0 +1,42 @@
+/** Every limit and default that users can run into, in one place. */
+
+export const limits = {
+  /** Names of agents and the like, in characters. */
+  name: 200,
+  description: 2_000,
+  /** Base prompts, instructions and messages, in characters. */
+  text: 100_000,
+  titleCharacters: 120,
+  modelName: 200,
+  providerApiKey: 4_000,
+  /** JSON of `metadata`, in bytes. */
+  metadataBytes: 16 * 1024,
+  inputFiles: 50,
+  repositories: 20,
+  skills: 20,
+  namedOutputs: 100,
+  maxRuntimeSeconds: { min: 60, max: 86_400 },
+  maxRuntimePerTurnSeconds: { min: 30, max: 86_400 },
+  sessionTtlSeconds: { min: 60, max: 2_592_000, default: 86_400 },
+  maxTimePerHibernationCycle: { min: 60, max: 7_776_000, default: 604_800 },
+  maxAccumulatedTime: { min: 60, max: 25_920_000, default: 2_592_000 },
+  page: { max: 100, default: 20, logs: 50 },
+  /** Lost containers in a row before a task fails. */
+  attempts: 3,
+  /** The agent is stopped when its model has said nothing for so long. */
+  modelIdleSeconds: 300,
+  fileStorageBytes: 10 * 1024 ** 3,
+  checkpointStorageBytes: 20 * 1024 ** 3,
+  /** A larger file is not streamed through the API: the answer redirects to it. */
+  streamedDownloadBytes: 100 * 1024 ** 2,
+  /** Body of a request to the model gateway. */
+  modelRequestBytes: 4 * 1024 ** 2,
+} as const
+
+/** Prices, in millionths of a US dollar. */
+export const prices = {
+  /** Container time, billed by the second. */
+  microsPerMinute: 50_000,
+  /** Held back when a task is dispatched, given back when its real cost is known. */
+  reservationMicros: 500_000,
+} as const

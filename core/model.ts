@@ -1,0 +1,150 @@
+import { Readable, Transform } from "node:stream"
+import { z } from "zod"
+import { limits } from "./limits.ts"
+import { invalid, Problem } from "./problem.ts"
+import * as Run from "./run.ts"
+import * as Secret from "./secret.ts"
+import * as Task from "./task.ts"
+import { type Tokens, usageMeter } from "./usage.ts"
+
+/** The models that a run may use, through us: the provider's key never enters a container. */
+
+interface Provider {
+  /** Where it is, unless the stack says otherwise. */
+  baseUrl: string
+  setting: string
+  /** What an agent may call, below the base URL. */
+  paths: readonly string[]
+  authorize: (key: string) => Record<string, string>
+}
+
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+
+const providers: Record<string, Provider> = {
+  anthropic: {
+    baseUrl: "https://api.anthropic.com",
+    setting: "ANTHROPIC_BASE_URL",
+    paths: ["/v1/messages", "/v1/messages/count_tokens"],
+    authorize: (key) => ({ "x-api-key": key }),
+  },
+  openai: { baseUrl: "https://api.openai.com/v1", setting: "OPENAI_BASE_URL", paths: ["/responses"], authorize: bearer },
+  openrouter: {
+    baseUrl: "https://openrouter.ai/api/v1",
+    setting: "OPENROUTER_BASE_URL",
+    paths: ["/chat/completions", "/messages"],
+    authorize: bearer,
+  },
+}
+
+interface Request {
+  provider: string
+  /** Path after the provider's name, as the provider's own host would see it, with its query. */
+  path: string
+  method: string
+  headers: Record<string, string | undefined>
+  body: Buffer
+}
+
+/**
+ * Passes a request on to the task's provider with the key that the task, its version or its account has, and the answer back as it
+ * comes, counting the tokens. Raises `lease_lost`, `provider_unknown`, `model_not_allowed`, `provider_key_missing`,
+ * `payload_too_large`, `provider_unreachable`.
+ */
+export async function forward(ref: Run.Ref, request: Request) {
+  const [, spec] = await Promise.all([Run.claimed(ref), Task.spec(ref.accountId, ref.taskId)])
+  const provider = providers[request.provider]
+  if (!provider || request.provider !== spec.execution.provider) throw new Problem("provider_unknown")
+  if (request.body.length > limits.modelRequestBytes) throw new Problem("payload_too_large")
+  const url = addressOf(provider, request)
+  const model = modelOf(request.body)
+  if (model !== spec.execution.model && model !== spec.execution.weakModel) throw new Problem("model_not_allowed", { model })
+  const key = await keyOf(ref.accountId, spec.keySecretIds)
+
+  const response = await fetch(url, {
+    method: request.method,
+    headers: { ...passedOn(request.headers, requestHeaders), "accept-encoding": "identity", ...provider.authorize(key) },
+    body: new Uint8Array(request.body),
+    redirect: "manual",
+  }).catch((error: unknown) => {
+    throw new Problem("provider_unreachable", { provider: request.provider, reason: reasonOf(error) })
+  })
+  const headers = passedOn(Object.fromEntries(response.headers), responseHeaders)
+  if (!response.ok || !response.body) return { status: response.status, headers, body: await errorText(response, key) }
+  return { status: response.status, headers, body: metered(ref, response) }
+}
+
+function addressOf({ baseUrl, setting, paths }: Provider, { path, method }: Request) {
+  const asked = new URL(path, "http://provider")
+  const prefix = new URL(baseUrl).pathname.replace(/\/$/, "")
+  const below = asked.pathname.startsWith(`${prefix}/`) ? asked.pathname.slice(prefix.length) : asked.pathname
+  if (method !== "POST" || !paths.includes(below)) throw invalid("path", `An agent may not call ${method} ${asked.pathname}`)
+  return `${(process.env[setting] || baseUrl).replace(/\/$/, "")}${below}${asked.search}`
+}
+
+const Body = z.object({ model: z.string() })
+
+const modelOf = (body: Buffer) => {
+  try {
+    return Body.parse(JSON.parse(body.toString("utf8"))).model
+  } catch {
+    throw invalid("model", "The request names no model")
+  }
+}
+
+/** Resolved at each use, so that a key replaced today reaches a task dispatched yesterday. */
+async function keyOf(accountId: string, secretIds: readonly string[]) {
+  for (const secretId of secretIds) {
+    const key = await Secret.open(accountId, secretId)
+    if (key) return key
+  }
+  throw new Problem("provider_key_missing")
+}
+
+const requestHeaders =
+  /^(content-type|accept|user-agent|anthropic-(version|beta)|openai-.+|http-referer|x-title|x-stainless-.+)$/i
+const responseHeaders = /^(content-type|retry-after(-ms)?|request-id|x-request-id|x-should-retry|(anthropic|x)-ratelimit-.+)$/i
+
+const passedOn = (headers: Record<string, string | undefined>, which: RegExp) =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      which.test(name) && value !== undefined ? [[name.toLowerCase(), value]] : [],
+    ),
+  )
+
+const errorBytes = 64 * 1024
+
+/** A provider's own words, in case they repeat the key without it. */
+const errorText = async (response: Response, key: string) => (await response.text()).slice(0, errorBytes).replaceAll(key, "[key]")
+
+/** The answer unchanged; what it used is counted when it ends, however it ends. */
+function metered(ref: Run.Ref, response: Response): Readable {
+  const meter = usageMeter(response.headers.get("content-type") ?? "")
+  let counted: Promise<void> | undefined
+  const count = () => {
+    counted ??= record(ref, meter.total())
+    return counted
+  }
+  const source = Readable.fromWeb(response.body as import("node:stream/web").ReadableStream)
+  const tap = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      meter.read(chunk)
+      done(null, chunk)
+    },
+    flush(done) {
+      count().then(() => done(), done)
+    },
+    destroy(error, done) {
+      source.destroy()
+      count().then(() => done(error), done)
+    },
+  })
+  source.on("error", (error) => tap.destroy(error))
+  return source.pipe(tap)
+}
+
+const record = (ref: Run.Ref, tokens: Tokens) => Run.meter(ref, tokens)
+
+const reasonOf = (error: unknown) => {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "no answer"
+}

@@ -1,0 +1,47 @@
+import { z } from "zod"
+import * as Account from "./account.ts"
+import * as ApiKey from "./api-key.ts"
+import * as Billing from "./billing.ts"
+import { derivedId } from "./id.ts"
+
+/** What the operator of a stack may do, by invoking a function by name. Nothing of it can be reached from the gateway. */
+export const Operation = z.discriminatedUnion("operation", [
+  Account.Create.extend({ operation: z.literal("createAccount") }),
+  ApiKey.Create.extend({ operation: z.literal("createKey") }),
+  Billing.Grant.extend({ operation: z.literal("grantCredit") }),
+  z.strictObject({
+    operation: z.literal("ensureAccount"),
+    apiKey: z.string(),
+    name: z.string().nullable().default(null),
+    email: z.string().nullable().default(null),
+    creditUsd: z.number().min(0),
+  }),
+])
+
+/** Carries out one operation. All of them may be sent twice. */
+export async function carryOut(operation: z.output<typeof Operation>) {
+  switch (operation.operation) {
+    case "createAccount":
+      return Account.create(operation)
+    case "createKey":
+      return ApiKey.create(operation)
+    case "grantCredit":
+      return Billing.grant(operation)
+    case "ensureAccount":
+      return ensureAccount(operation)
+  }
+}
+
+/** The account that a key belongs to, made on first use with the key and some credit. The key decides the account's id. */
+async function ensureAccount({
+  apiKey,
+  name,
+  email,
+  creditUsd,
+}: Extract<z.output<typeof Operation>, { operation: "ensureAccount" }>) {
+  const accountId = derivedId("account", apiKey)
+  await Account.create({ accountId, name, email, billingMode: "standard" })
+  const { keyId } = await ApiKey.create({ accountId, apiKey })
+  await Billing.grant({ accountId, usd: creditUsd, grantId: "first" })
+  return { accountId, keyId }
+}

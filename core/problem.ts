@@ -1,0 +1,49 @@
+/** Every way a request can fail. The code is the contract; the words may improve. */
+export const problems = {
+  unauthorized: [401, "Invalid or missing API key."],
+  insufficient_credit: [402, "The account's credit does not cover the reservation for a task."],
+  foreign_run: [403, "This token belongs to another run."],
+  not_found: [404, "There is no such resource."],
+  agent_not_found: [404, "There is no such agent."],
+  version_not_found: [404, "The agent has no such version."],
+  task_not_found: [404, "There is no such task."],
+  file_not_found: [404, "The task has no such file."],
+  run_not_found: [404, "There is no such run."],
+  already_claimed: [409, "The run was claimed with another run token."],
+  lease_lost: [409, "The run has ended or was given to another attempt."],
+  conflict: [409, "The resource was changed by somebody else at the same moment. Try again."],
+  payload_too_large: [413, "The request is too large."],
+  invalid_request: [422, "The request is not valid."],
+  agent_archived: [422, "An archived agent takes no new tasks."],
+  internet_access_required: [422, "This stack has no isolated network, so a task with internetAccess false cannot run on it."],
+  upload_incomplete: [422, "The uploaded object is missing or has another size than was announced."],
+  model_not_allowed: [422, "The task may not use this model."],
+  provider_key_missing: [422, "There is no API key for the model provider. Set providerApiKey on the agent or the task."],
+  provider_unknown: [422, "There is no such model provider."],
+  rate_limited: [429, "Too many requests. Try again later."],
+  internal: [500, "Something went wrong on our side."],
+  provider_unreachable: [502, "The model provider could not be reached."],
+  unavailable: [503, "The service is not available at the moment. Try again."],
+} as const satisfies Record<string, readonly [status: number, message: string]>
+
+export type ProblemCode = keyof typeof problems
+
+/** Thrown by the domain, turned into the error envelope at the edge. `extra` goes beside code and message. */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly extra: Record<string, unknown>
+
+  constructor(code: ProblemCode, extra: Record<string, unknown> = {}) {
+    super(problems[code][1])
+    this.name = "Problem"
+    this.code = code
+    this.extra = extra
+  }
+
+  get status() {
+    return problems[this.code][0]
+  }
+}
+
+/** One bad field. `path` as in `defaults.maxRuntimeSeconds`. */
+export const invalid = (path: string, message: string) => new Problem("invalid_request", { issues: [{ path, message }] })

@@ -1,0 +1,21 @@
+import { unmarshall } from "@aws-sdk/util-dynamodb"
+import { EventEntity } from "./event.entity.ts"
+import * as Event from "./event.ts"
+import * as Execution from "./execution.ts"
+import { SignalEntity } from "./signal.entity.ts"
+import * as Sweeper from "./sweeper.ts"
+
+type Image = Parameters<typeof unmarshall>[0]
+
+/** What follows from an item that was committed to the table: an event is announced, a signal ends its waiting. */
+export async function publish(image: unknown): Promise<void> {
+  const item = unmarshall(image as Image)
+  const event = EventEntity.parse({ Item: item }).data
+  if (event) {
+    // Starting first: an announcement that cannot be made must not keep a task from running.
+    if (event.type === "task.created") await Execution.start(await Sweeper.inputOf(event))
+    return Event.announce(event)
+  }
+  const signal = SignalEntity.parse({ Item: item }).data
+  if (signal) return Execution.close(signal)
+}

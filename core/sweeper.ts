@@ -1,0 +1,65 @@
+import * as Attempt from "./attempt.ts"
+import { millis } from "./clock.ts"
+import * as Execution from "./execution.ts"
+import { isTerminal } from "./lifecycle.ts"
+import { due, graceMs, shards } from "./sweep.ts"
+import { TaskEntity, type TaskRow } from "./task.entity.ts"
+import * as Task from "./task.ts"
+import { isRefused } from "./transaction.ts"
+
+/** Finds and mends what got stuck: a task whose execution never started, or ended without ending the task. */
+
+/** Looks at every task that is due. Answers how many it looked at. */
+export async function sweep(): Promise<{ looked: number }> {
+  const now = new Date(millis()).toISOString()
+  const found = await Promise.all(
+    shards.map(
+      async (sweepShard) =>
+        (
+          await TaskEntity.query
+            .dueForSweep({ sweepShard })
+            .lt({ sweepAt: now })
+            .go({ pages: "all", attributes: ["accountId", "taskId"] })
+        ).data,
+    ),
+  )
+  const tasks = found.flat()
+  for (const { accountId, taskId } of tasks) await mend(await Task.row(accountId, taskId))
+  return { looked: tasks.length }
+}
+
+/** The execution of a task ended badly: so must the task, if it has not ended. */
+export async function ended(input: Execution.Input, status: string, error: string | undefined, cause: string | undefined) {
+  await Attempt.settle(input.accountId, input.taskId, error ?? status, cause ?? `Its execution ended as ${status}.`)
+}
+
+async function mend(task: TaskRow) {
+  if (isTerminal(task.status)) return
+  const { accountId, taskId, generation } = task
+  const status = await Execution.status(taskId, generation)
+  if (status === undefined) await Execution.start(await inputOf(task))
+  else if (status !== "RUNNING") await Attempt.settle(accountId, taskId, status, `Its execution ended as ${status}.`)
+  await later(task)
+}
+
+/** Looks again after a while, unless the task has moved on by itself. */
+async function later({ accountId, taskId, version }: TaskRow) {
+  try {
+    await TaskEntity.patch({ accountId, taskId })
+      .set(due(taskId, millis() + graceMs))
+      .where((row, { eq }) => eq(row.version, version))
+      .go()
+  } catch (error) {
+    if (!isRefused(error)) throw error
+  }
+}
+
+/** What a task's execution is started with. */
+export async function inputOf({
+  accountId,
+  taskId,
+  generation,
+}: Pick<TaskRow, "accountId" | "taskId" | "generation">): Promise<Execution.Input> {
+  const { settings } = await Task.spec(accountId, taskId)
+  return { accountId, taskId, generation, timeoutSeconds: settings.maxRuntimeSeconds }
+}

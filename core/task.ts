@@ -1,0 +1,225 @@
+import { QueryCommand } from "@aws-sdk/lib-dynamodb"
+import { z } from "zod"
+import { providers, regions } from "./agent.entity.ts"
+import * as Agent from "./agent.ts"
+import { documents, table } from "./aws.ts"
+import { OverridesView } from "./defaults.ts"
+import * as Event from "./event.ts"
+import { isTerminal, next, type Signal } from "./lifecycle.ts"
+import { usd } from "./money.ts"
+import * as Page from "./page.ts"
+import { Problem } from "./problem.ts"
+import {
+  modes,
+  ResultEntity,
+  type ResultRow,
+  SpecEntity,
+  type SpecRow,
+  statuses,
+  TaskEntity,
+  type TaskRow,
+} from "./task.entity.ts"
+import * as Text from "./text.ts"
+import * as Version from "./version.ts"
+
+export const View = z
+  .object({
+    id: z.string(),
+    agentId: z.string(),
+    agentName: z.string(),
+    agentVersionId: z.string(),
+    runtime: Version.RuntimeView,
+    status: z.enum(statuses),
+    mode: z.enum(modes),
+    turnStatus: z
+      .enum(["running", "awaiting_input", "autonomous"])
+      .nullable()
+      .describe("Of conversations; null for a one-shot task."),
+    turnNumber: z.int().nullable().describe("Of conversations; null for a one-shot task."),
+    sessionTtlSeconds: z.number().nullable().describe("Of conversations: how long one may wait for its next message."),
+    hibernateUntilAt: z.iso.datetime().nullable(),
+    title: z.string(),
+    instructions: z.string(),
+    runtimeRegion: z.enum(regions),
+    overrides: OverridesView,
+    execution: z
+      .object({ provider: z.enum(providers), model: z.string(), weakModel: z.string() })
+      .describe("What the task resolved to."),
+    skills: z.array(Version.SkillView),
+    metadata: z.record(z.string(), z.unknown()),
+    createdAt: z.iso.datetime(),
+    startedAt: z.iso.datetime().nullable(),
+    completedAt: z.iso.datetime().nullable(),
+    result: z.string().nullable().describe("The agent's final answer."),
+    error: z.string().nullable().describe("Why the task failed, in one sentence."),
+    costUsd: z.number().nullable().describe("What the container time cost; null until the task has ended."),
+    containerMinutes: z.number().nullable(),
+    tokenUsage: z
+      .object({
+        inputTokens: z.int(),
+        outputTokens: z.int(),
+        cacheReadTokens: z.int(),
+        cacheWriteTokens: z.int(),
+        costUsd: z.number().describe("By the provider's list prices: paid to the provider, not to this stack."),
+      })
+      .nullable(),
+  })
+  .meta({ id: "Task", description: "One piece of work given to an agent." })
+
+export type View = z.infer<typeof View>
+
+export const Listed = Page.of(View).meta({ id: "TaskPage" })
+
+export const ListQuery = z.strictObject({
+  status: z.enum(statuses).optional(),
+  mode: z.enum(modes).optional(),
+  ...Page.query(),
+})
+
+/** Raises `task_not_found`. */
+export async function get(accountId: string, taskId: string): Promise<View> {
+  return view(await read(accountId, taskId))
+}
+
+/** The mutable row. Raises `task_not_found`. */
+export async function row(accountId: string, taskId: string): Promise<TaskRow> {
+  const { data } = await TaskEntity.get({ accountId, taskId }).go({ consistent: true })
+  if (!data) throw new Problem("task_not_found")
+  return data
+}
+
+export async function spec(accountId: string, taskId: string): Promise<SpecRow> {
+  const { data } = await SpecEntity.get({ accountId, taskId }).go({ consistent: true })
+  if (!data) throw new Problem("task_not_found")
+  return data
+}
+
+/** Tasks of an agent, newest first. Raises `agent_not_found`. */
+export async function list(accountId: string, agentId: string, { status, mode, ...request }: z.output<typeof ListQuery>) {
+  await Agent.row(accountId, agentId)
+  const page = await Page.paginate(
+    accountId,
+    `tasks ${agentId} ${status} ${mode}`,
+    request,
+    async (after, count) => {
+      const tasks = TaskEntity.query.byAgent({ accountId, agentId })
+      const query = after ? tasks.lt({ taskId: after }) : tasks.begins({ taskId: "" })
+      const { data } = await query
+        .where((task, { eq }) => [status && eq(task.status, status), mode && eq(task.mode, mode)].filter(Boolean).join(" AND "))
+        .go({ count, order: "desc", attributes: ["taskId"] })
+      return data
+    },
+    ({ taskId }) => taskId,
+  )
+  return { data: await Promise.all(page.data.map(({ taskId }) => get(accountId, taskId))), pageInfo: page.pageInfo }
+}
+
+/**
+ * The writes that a signal makes of a task: the row, on the condition that nobody changed it meanwhile, and its events. Undefined
+ * where the signal means nothing any more. `set` goes into the row as well.
+ */
+export function change(task: TaskRow, signal: Signal, at: string, set: Partial<TaskRow> = {}) {
+  const decided = next(task.status, signal)
+  if (!decided) return undefined
+  const ends = isTerminal(decided.status)
+  const changed: TaskRow = {
+    ...task,
+    ...set,
+    status: decided.status,
+    version: task.version + 1,
+    ...(decided.error === undefined ? {} : { error: decided.error }),
+    ...(ends ? { completedAt: at } : {}),
+  }
+  const events = Event.writes(changed, decided.events, at)
+  changed.eventSequence += decided.events.length
+  return { task: changed, close: decided.close, ends, writes: { task: update(task, changed, ends), ...events } }
+}
+
+const identity = ["accountId", "taskId", "agentId", "mode", "createdAt", "sweepShard", "sweepAt"] as const
+
+function update(before: TaskRow, after: TaskRow, ends: boolean) {
+  const { accountId, taskId } = before
+  const set = Object.fromEntries(
+    Object.entries(after).filter(
+      ([key, value]) => !identity.includes(key as (typeof identity)[number]) && value !== before[key as keyof TaskRow],
+    ),
+  )
+  const dueAgain = !ends && after.sweepAt !== before.sweepAt ? { sweepShard: after.sweepShard, sweepAt: after.sweepAt } : {}
+  return TaskEntity.patch({ accountId, taskId })
+    .set({ ...set, ...dueAgain } as { version: number })
+    .remove(ends ? ["sweepShard", "sweepAt"] : [])
+    .where(({ version }, { eq }) => eq(version, before.version))
+}
+
+interface Parts {
+  task: TaskRow
+  spec: SpecRow
+  result: ResultRow | undefined
+}
+
+/** Task, spec and result in one read of one partition: one unit for up to 4 KB of all three together. */
+async function read(accountId: string, taskId: string): Promise<Parts> {
+  const { Items = [] } = await documents.send(
+    new QueryCommand({
+      TableName: table.table,
+      ConsistentRead: true,
+      KeyConditionExpression: "pk = :pk AND begins_with(sk, :sk)",
+      ExpressionAttributeValues: { ":pk": `${accountId}#${taskId}`, ":sk": "task" },
+    }),
+  )
+  const task = TaskEntity.parse({ Items }).data.at(0)
+  const found = SpecEntity.parse({ Items }).data.at(0)
+  if (!task || !found) throw new Problem("task_not_found")
+  return { task, spec: found, result: ResultEntity.parse({ Items }).data.at(0) }
+}
+
+/** Row to wire, field by field: a new column stays private until someone adds it here. */
+export async function view({ task, spec, result }: Parts): Promise<View> {
+  const ended = isTerminal(task.status)
+  const isConversation = task.mode === "conversation"
+  return {
+    id: task.taskId,
+    agentId: task.agentId,
+    agentName: spec.agentName,
+    agentVersionId: spec.versionId,
+    runtime: { containerImage: spec.containerImage, agentRuntime: spec.agentRuntime },
+    status: task.status,
+    mode: task.mode,
+    turnStatus: null,
+    turnNumber: isConversation ? task.turnNumber : null,
+    sessionTtlSeconds: isConversation ? (spec.settings.sessionTtlSeconds ?? null) : null,
+    hibernateUntilAt: null,
+    title: task.title,
+    instructions: await Text.load(spec.instructions),
+    runtimeRegion: spec.region,
+    overrides: await viewOverrides(spec),
+    execution: spec.execution,
+    skills: [],
+    metadata: spec.metadata,
+    createdAt: task.createdAt,
+    startedAt: task.startedAt ?? null,
+    completedAt: task.completedAt ?? null,
+    result: result ? await Text.load(result.result) : null,
+    error: task.error ?? null,
+    costUsd: ended ? usd(task.costMicros) : null,
+    containerMinutes: ended ? task.containerSeconds / 60 : null,
+    tokenUsage: task.startedAt ? viewUsage(task) : null,
+  }
+}
+
+const viewUsage = (task: TaskRow) => ({
+  inputTokens: task.inputTokens,
+  outputTokens: task.outputTokens,
+  cacheReadTokens: task.cacheReadTokens,
+  cacheWriteTokens: task.cacheWriteTokens,
+  costUsd: usd(task.modelCostMicros),
+})
+
+async function viewOverrides(spec: SpecRow): Promise<View["overrides"]> {
+  const { providerSecretId, ...rest } = spec.overrides
+  return {
+    ...rest,
+    ...(providerSecretId === undefined ? {} : { hasProviderApiKey: true }),
+    ...(spec.overridesBasePrompt ? { basePrompt: await Text.load(spec.basePrompt) } : {}),
+  }
+}

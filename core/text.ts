@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto"
+import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
+import { setting } from "./aws.ts"
+
+/** Up to this size a text lies in its row; above, in S3, since a row is read and paid for whole. */
+const inlineBytes = 4 * 1024
+
+const s3 = new S3Client({})
+
+/**
+ * Stores a long text and answers what a row keeps of it. Objects are named by their content within the account, so storing twice
+ * is storing once and a transaction that fails afterwards leaves nothing that anybody could find.
+ */
+export async function store(accountId: string, text: string): Promise<string> {
+  if (Buffer.byteLength(text) <= inlineBytes) return `inline:${text}`
+  const Key = `texts/${accountId}/${createHash("sha256").update(text).digest("hex")}`
+  await s3.send(
+    new PutObjectCommand({ Bucket: setting("BUCKET_NAME"), Key, Body: text, ContentType: "text/plain; charset=utf-8" }),
+  )
+  return `s3:${Key}`
+}
+
+/** The text behind what `store` answered. */
+export async function load(stored: string): Promise<string> {
+  if (stored.startsWith("inline:")) return stored.slice("inline:".length)
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: setting("BUCKET_NAME"), Key: stored.slice("s3:".length) }))
+  return Body!.transformToString("utf8")
+}

@@ -1,0 +1,58 @@
+import { TransactionCanceledException } from "@aws-sdk/client-dynamodb"
+import { TransactWriteCommand, type TransactWriteCommandInput } from "@aws-sdk/lib-dynamodb"
+import { documents } from "./aws.ts"
+import { sleep } from "./clock.ts"
+
+type Item = NonNullable<TransactWriteCommandInput["TransactItems"]>[number]
+
+/** An ElectroDB call that was not sent: `Entity.create(…)`, `Entity.patch(…).set(…)`, `Entity.delete(…)`, or what `check` makes. */
+interface Write {
+  params(): object
+}
+
+/** Undefined entries are left out, so that a caller can write conditions inline. */
+type Writes<Name extends string> = Partial<Record<Name, Write | undefined>>
+
+const checks = new WeakSet<Write>()
+
+/** Turns the deletion of an item under a condition into the bare condition: `check(AgentEntity.delete(key).where(…))`. */
+export const check = <Deletion extends Write>(deletion: Deletion) => {
+  checks.add(deletion)
+  return deletion
+}
+
+const item = (write: Write): Item => {
+  const params = write.params()
+  if (checks.has(write)) return { ConditionCheck: params } as Item
+  if ("Item" in params) return { Put: params } as Item
+  return ("UpdateExpression" in params ? { Update: params } : { Delete: params }) as Item
+}
+
+const tries = 6
+
+/**
+ * Writes everything or nothing. Answers the names of the writes whose condition did not hold; none means that it is done. A
+ * conflict with another transaction is tried again here, since the SDK does not.
+ */
+export async function transact<Name extends string>(writes: Writes<Name>): Promise<Name[]> {
+  const entries = Object.entries(writes).filter(([, write]) => write !== undefined) as [Name, Write][]
+  const TransactItems = entries.map(([, write]) => item(write))
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await documents.send(new TransactWriteCommand({ TransactItems }))
+      return []
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error
+      const codes = (error.CancellationReasons ?? []).map(({ Code }) => Code)
+      const refused = entries.filter((_, i) => codes[i] === "ConditionalCheckFailed").map(([name]) => name)
+      if (refused.length) return refused
+      if (!codes.includes("TransactionConflict") || attempt === tries) throw error
+      await sleep(10 * 2 ** attempt * (0.5 + Math.random()))
+    }
+  }
+}
+
+/** Whether a single write (outside a transaction) failed because of its condition. */
+export const isRefused = (error: unknown) =>
+  error instanceof Error &&
+  (error.name === "ConditionalCheckFailedException" || /conditional request failed/i.test(error.message))

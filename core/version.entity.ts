@@ -1,0 +1,33 @@
+import { CustomAttributeType, Entity, type EntityItem } from "electrodb"
+import { table } from "./aws.ts"
+import type { StoredDefaults } from "./defaults.ts"
+
+/** One execution of an agent's definition, never changed once written. */
+export const VersionEntity = new Entity(
+  {
+    model: { service: "dormouse", entity: "version", version: "1" },
+    attributes: {
+      accountId: { type: "string", required: true },
+      agentId: { type: "string", required: true },
+      versionId: { type: "string", required: true },
+      number: { type: "number", required: true },
+      containerImage: { type: "string", required: true },
+      agentRuntime: { type: ["pi"] as const, required: true },
+      /** See text.ts. */
+      basePrompt: { type: "string", required: true },
+      taskTitleInstructions: { type: "string" },
+      defaults: { type: CustomAttributeType<StoredDefaults>("any"), required: true },
+      skills: { type: CustomAttributeType<{ skill: string; sshKeyId?: string | undefined }[]>("any"), required: true },
+      createdAt: { type: "string", required: true, readOnly: true },
+    },
+    indexes: {
+      byAgent: {
+        pk: { field: "pk", composite: ["accountId", "agentId"], template: "${accountId}#${agentId}", casing: "none" },
+        sk: { field: "sk", composite: ["versionId"], template: "version#${versionId}", casing: "none" },
+      },
+    },
+  },
+  table,
+)
+
+export type VersionRow = EntityItem<typeof VersionEntity>

@@ -1,0 +1,112 @@
+import { z } from "zod"
+import { type Defaults, DefaultsView, type StoredDefaults, viewDefaults } from "./defaults.ts"
+import { limits } from "./limits.ts"
+import * as Page from "./page.ts"
+import { Problem } from "./problem.ts"
+import { SecretEntity } from "./secret.entity.ts"
+import * as Secret from "./secret.ts"
+import * as Text from "./text.ts"
+import { VersionEntity, type VersionRow } from "./version.entity.ts"
+
+/** An image reference as registries take it. Which registries a stack may pull from is checked when a task starts. */
+export const ContainerImage = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[a-z0-9]+([._:/@-]+[A-Za-z0-9_]+)*$/, "This is not an image reference such as debian:12 or ghcr.io/acme/tools:1.4")
+  .describe("Any Linux image with glibc; it needs nothing of ours inside.")
+
+export const Runtime = z
+  .strictObject({ containerImage: ContainerImage, agentRuntime: z.literal("pi") })
+  .meta({ id: "AgentRuntimeInput" })
+
+export const RuntimeView = z.object({ containerImage: z.string(), agentRuntime: z.literal("pi") }).meta({ id: "AgentRuntime" })
+
+/** Handed to `skills add` as it stands, except for paths of a file system, which mean nothing in a hosted container. */
+export const Skill = z.strictObject({
+  skill: z
+    .string()
+    .min(1)
+    .max(1_000)
+    .refine((skill) => !/^(\.{0,2}\/|~|-|file:)/.test(skill), "Name a repository: local paths are not supported"),
+  sshKeyId: z.string().optional(),
+})
+
+export const Skills = z.array(Skill).max(limits.skills)
+
+export const SkillView = z.object({ skill: z.string(), sshKeyId: z.string().nullable() })
+
+export const View = z
+  .object({
+    id: z.string(),
+    number: z.int().describe("1 for the first version of the agent."),
+    runtime: RuntimeView,
+    basePrompt: z.string(),
+    taskTitleInstructions: z.string().nullable(),
+    skills: z.array(SkillView),
+    defaults: DefaultsView,
+    createdAt: z.iso.datetime(),
+  })
+  .meta({
+    id: "AgentVersion",
+    description: "One execution of an agent's definition. A task keeps the version it was dispatched with.",
+  })
+
+export type View = z.infer<typeof View>
+
+export const Listed = Page.of(View).meta({ id: "AgentVersionPage" })
+
+/** Raises `version_not_found`. */
+export async function get(accountId: string, agentId: string, versionId: string): Promise<View> {
+  return view(await row(accountId, agentId, versionId))
+}
+
+/** Newest first. */
+export async function list(accountId: string, agentId: string, request: Page.Request) {
+  const page = await Page.paginate(
+    accountId,
+    `versions ${agentId}`,
+    request,
+    async (after, limit) => {
+      const versions = VersionEntity.query.byAgent({ accountId, agentId })
+      const { data } = await (after ? versions.lt({ versionId: after }) : versions).go({ limit, order: "desc" })
+      return data
+    },
+    ({ versionId }) => versionId,
+  )
+  return { data: await Promise.all(page.data.map(view)), pageInfo: page.pageInfo }
+}
+
+export async function row(accountId: string, agentId: string, versionId: string): Promise<VersionRow> {
+  const { data } = await VersionEntity.get({ accountId, agentId, versionId }).go({ consistent: true })
+  if (!data) throw new Problem("version_not_found")
+  return data
+}
+
+/**
+ * Defaults as a row keeps them, and the write of the secret that they refer to. A provider key that was given before stays in force
+ * as long as the provider does: it cannot be read, so nobody could send it again.
+ */
+export async function storeDefaults(
+  accountId: string,
+  { providerApiKey, runtime: _, ...rest }: Defaults,
+  before?: StoredDefaults,
+) {
+  const sealed = providerApiKey === undefined ? undefined : await Secret.seal(accountId, "provider-key", providerApiKey)
+  const kept = before && before.provider === rest.provider ? before.providerSecretId : undefined
+  const providerSecretId = sealed?.secretId ?? kept
+  const defaults: StoredDefaults = { ...rest, ...(providerSecretId ? { providerSecretId } : {}) }
+  return { defaults, secret: sealed && SecretEntity.create(sealed) }
+}
+
+/** Row to wire, field by field: a new column stays private until someone adds it here. */
+export const view = async (row: VersionRow): Promise<View> => ({
+  id: row.versionId,
+  number: row.number,
+  runtime: { containerImage: row.containerImage, agentRuntime: row.agentRuntime },
+  basePrompt: await Text.load(row.basePrompt),
+  taskTitleInstructions: row.taskTitleInstructions === undefined ? null : await Text.load(row.taskTitleInstructions),
+  skills: row.skills.map(({ skill, sshKeyId }) => ({ skill, sshKeyId: sshKeyId ?? null })),
+  defaults: viewDefaults(row.defaults),
+  createdAt: row.createdAt,
+})

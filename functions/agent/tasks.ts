@@ -1,0 +1,69 @@
+import * as Protocol from "#core/protocol.ts"
+import * as Run from "#core/run.ts"
+import { claimRoute, runRoute } from "#functions/http/route.ts"
+import { serve } from "#functions/http/serve.ts"
+
+export const routes = [
+  claimRoute(
+    "POST /agent/tasks/claim-next",
+    {
+      summary: "Take up the run that the claim token is for",
+      body: Protocol.ClaimNext,
+      returns: [200, Protocol.Claim],
+      problems: ["run_not_found", "already_claimed", "lease_lost"],
+    },
+    ({ run, body }) => Run.claim(run, body),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/heartbeat",
+    {
+      summary: "Renew the lease",
+      body: Protocol.Heartbeat,
+      returns: [200, Protocol.Beat],
+      problems: ["foreign_run", "lease_lost"],
+    },
+    ({ run }) => Run.heartbeat(run),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/logs",
+    {
+      summary: "Append log lines",
+      body: Protocol.AppendLogs,
+      returns: [200, Protocol.Accepted],
+      problems: ["foreign_run", "run_not_found", "lease_lost"],
+    },
+    ({ run, body }) => Run.appendLogs(run, body),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/usage",
+    {
+      summary: "Report what the models cost so far",
+      body: Protocol.ReportUsage,
+      returns: [200, Protocol.Accepted],
+      problems: ["foreign_run", "lease_lost"],
+    },
+    ({ run, body }) => Run.reportUsage(run, body),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/complete",
+    {
+      summary: "End the run: the work is done",
+      body: Protocol.Complete,
+      returns: [200, Protocol.Ended],
+      problems: ["foreign_run", "run_not_found", "lease_lost"],
+    },
+    ({ run, body }) => Run.complete(run, body),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/fail",
+    {
+      summary: "End the run: the work cannot be done",
+      body: Protocol.Fail,
+      returns: [200, Protocol.Ended],
+      problems: ["foreign_run", "run_not_found", "lease_lost"],
+    },
+    ({ run, body }) => Run.fail(run, body),
+  ),
+]
+
+export const handler = serve(routes)

@@ -1,0 +1,58 @@
+import { z } from "zod"
+import * as Dispatch from "#core/dispatch.ts"
+import { limits } from "#core/limits.ts"
+import * as Log from "#core/log.ts"
+import * as Page from "#core/page.ts"
+import * as Task from "#core/task.ts"
+import { route } from "#functions/http/route.ts"
+import { serve } from "#functions/http/serve.ts"
+
+export const routes = [
+  route(
+    "GET /agents/{agentId}/tasks",
+    {
+      summary: "List the tasks of an agent",
+      description: "Newest first.",
+      query: Task.ListQuery,
+      returns: [200, Task.Listed],
+      problems: ["agent_not_found"],
+    },
+    ({ accountId, path, query }) => Task.list(accountId, path.agentId, query),
+  ),
+  route(
+    "POST /agents/{agentId}/tasks",
+    {
+      summary: "Give an agent a task",
+      description: "The task is pending until its container has started. Credit is held back until its cost is known.",
+      body: Dispatch.Create,
+      returns: [201, Task.View],
+      problems: [
+        "agent_not_found",
+        "version_not_found",
+        "agent_archived",
+        "insufficient_credit",
+        "internet_access_required",
+        "conflict",
+      ],
+    },
+    ({ accountId, path, body }) => Dispatch.dispatch(accountId, path.agentId, body),
+  ),
+  route(
+    "GET /tasks/{taskId}",
+    { summary: "Read a task", returns: [200, Task.View], problems: ["task_not_found"] },
+    ({ accountId, path }) => Task.get(accountId, path.taskId),
+  ),
+  route(
+    "GET /tasks/{taskId}/logs",
+    {
+      summary: "Read the log of a task",
+      description: "Newest line first.",
+      query: z.strictObject(Page.query(limits.page.logs)),
+      returns: [200, Log.Listed],
+      problems: ["task_not_found"],
+    },
+    ({ accountId, path, query }) => Log.list(accountId, path.taskId, query),
+  ),
+]
+
+export const handler = serve(routes)

@@ -1,0 +1,32 @@
+import * as ApiKey from "#core/api-key.ts"
+import { Problem } from "#core/problem.ts"
+import * as Run from "#core/run.ts"
+import type { Callers, Door } from "./route.ts"
+
+type Headers = Record<string, string | undefined>
+
+/** Who calls, as the route's door asks for it. Raises `unauthorized`, and `foreign_run` where the path names another run. */
+export async function authenticate(
+  door: Door,
+  headers: Headers,
+  path: Record<string, string | undefined>,
+): Promise<Callers[Door]> {
+  switch (door) {
+    case "anybody":
+      return {}
+    case "key":
+      return { accountId: await ApiKey.authenticate(bearer(headers)) }
+    case "claim":
+      return { run: await Run.ofClaimToken(bearer(headers)) }
+    case "run": {
+      const run = await Run.ofToken(bearer(headers))
+      if (path.run_id !== undefined && path.run_id !== run.runId) throw new Problem("foreign_run")
+      return { run }
+    }
+  }
+}
+
+const bearer = (headers: Headers) => {
+  const name = Object.keys(headers).find((key) => key.toLowerCase() === "authorization")
+  return /^Bearer (\S+)$/i.exec(name === undefined ? "" : (headers[name] ?? ""))?.[1]
+}
