@@ -11,7 +11,7 @@ const OutputName = z
   .string()
   .min(1)
   .max(255)
-  .refine((name) => !/(^|\/)\.{1,2}(\/|$)|^\/|\\|\p{Cc}/u.test(name), "A name is a relative path without `..`")
+  .refine((name) => !/(^|\/)\.{0,2}(\/|$)|\\|\p{Cc}/u.test(name), "A name is a relative path without `..`")
 
 export const OutputPolicy = z
   .discriminatedUnion("mode", [
@@ -128,6 +128,9 @@ export const OverridesView = shown({
 
 export type Defaults = z.output<typeof Defaults>
 export type Overrides = z.output<typeof Overrides>
+
+/** Whose models run the agent where nothing was said. */
+export const providerOf = ({ provider }: { provider?: (typeof providers)[number] | undefined }) => provider ?? "anthropic"
 
 /** In a row: the secret's id in place of the key. */
 export type StoredDefaults = Omit<Defaults, "providerApiKey" | "runtime"> & { providerSecretId?: string | undefined }

@@ -4,7 +4,7 @@ import { AgentEntity } from "./agent.entity.ts"
 import * as Agent from "./agent.ts"
 import * as Billing from "./billing.ts"
 import { millis, now } from "./clock.ts"
-import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
+import { isSoftBeforeHard, Overrides, providerOf, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
 import * as Event from "./event.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
@@ -19,12 +19,18 @@ import { check, transact } from "./transaction.ts"
 import type { VersionRow } from "./version.entity.ts"
 import * as Version from "./version.ts"
 
+const bytesOf = (value: object) => {
+  try {
+    return Buffer.byteLength(JSON.stringify(value))
+  } catch {
+    // Nested deeper than can be written, which takes far more than the bytes that are allowed.
+    return Number.POSITIVE_INFINITY
+  }
+}
+
 const Metadata = z
   .record(z.string(), z.unknown())
-  .refine(
-    (value) => Buffer.byteLength(JSON.stringify(value)) <= limits.metadataBytes,
-    `At most ${limits.metadataBytes} bytes of JSON`,
-  )
+  .refine((value) => bytesOf(value) <= limits.metadataBytes, `At most ${limits.metadataBytes} bytes of JSON`)
   .describe("Yours: shown on the task and sent with its events, never read by the agent.")
 
 const InputRepository = z.strictObject({
@@ -116,8 +122,11 @@ const blank = {
 /** The first line, cut to fit. */
 const titleOf = (instructions: string) => {
   const line = (instructions.split("\n").find((text) => text.trim()) ?? "").trim()
-  return line.length > limits.titleCharacters ? `${line.slice(0, limits.titleCharacters - 1)}…` : line
+  return line.length > limits.titleCharacters ? `${cut(line, limits.titleCharacters - 1)}…` : line
 }
+
+/** The beginning of a text, without half a character at its end. */
+const cut = (text: string, length: number) => text.slice(0, length).replace(/[\ud800-\udbff]$/, "")
 
 /** Everything that the task is bound to from now on: no later change of the agent reaches it. */
 async function resolve(accountId: string, taskId: string, agentName: string, version: VersionRow, body: Create) {
@@ -133,8 +142,8 @@ async function resolve(accountId: string, taskId: string, agentName: string, ver
   if (!settings.internetAccess) throw new Problem("internet_access_required")
   if (!isSoftBeforeHard(settings)) throw invalid("overrides.softFinishAfterSeconds", softBeforeHard.message)
 
-  const provider = settings.provider ?? "anthropic"
-  const versionKey = (version.defaults.provider ?? "anthropic") === provider ? version.defaults.providerSecretId : undefined
+  const provider = providerOf(settings)
+  const versionKey = providerOf(version.defaults) === provider ? version.defaults.providerSecretId : undefined
   const spec = {
     accountId,
     taskId,
@@ -150,7 +159,7 @@ async function resolve(accountId: string, taskId: string, agentName: string, ver
     keySecretIds: [sealed?.secretId, versionKey].filter((id) => id !== undefined),
     settings,
     overrides,
-    metadata: body.metadata ?? {},
+    metadata: JSON.stringify(body.metadata ?? {}),
   }
   return { spec, secret: sealed && SecretEntity.create(sealed) }
 }

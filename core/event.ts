@@ -42,7 +42,7 @@ export async function announce(event: EventRow) {
     status: event.status,
     turnNumber: event.turnNumber ?? null,
     sequence: event.sequence,
-    metadata: spec?.metadata ?? {},
+    metadata: JSON.parse(spec?.metadata ?? "{}") as unknown,
     occurredAt: event.occurredAt,
   }
   const { Entries, FailedEntryCount } = await bus.send(

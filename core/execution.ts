@@ -47,14 +47,21 @@ export async function start({ accountId, taskId, generation, timeoutSeconds }: I
 
 /** How the execution of a task stands; undefined when it was never started. */
 export async function status(taskId: string, generation: number) {
-  const arn = `${setting("STATE_MACHINE_ARN").replace(":stateMachine:", ":execution:")}:${nameOf(taskId, generation)}`
+  return (await describe(arnOf(taskId, generation)))?.status
+}
+
+/** An execution by its ARN, with what it was started with and how it ended; undefined when there is none. */
+export async function describe(executionArn: string) {
   try {
-    return (await sfn.send(new DescribeExecutionCommand({ executionArn: arn }))).status
+    return await sfn.send(new DescribeExecutionCommand({ executionArn }))
   } catch (error) {
     if (error instanceof ExecutionDoesNotExist) return undefined
     throw error
   }
 }
+
+const arnOf = (taskId: string, generation: number) =>
+  `${setting("STATE_MACHINE_ARN").replace(":stateMachine:", ":execution:")}:${nameOf(taskId, generation)}`
 
 /** How long a signal is kept, for whoever looks into what happened. */
 const signalDays = 30

@@ -1,3 +1,4 @@
+import { z } from "zod"
 import * as Attempt from "./attempt.ts"
 import { millis } from "./clock.ts"
 import * as Execution from "./execution.ts"
@@ -28,9 +29,18 @@ export async function sweep(): Promise<{ looked: number }> {
   return { looked: tasks.length }
 }
 
-/** The execution of a task ended badly: so must the task, if it has not ended. */
-export async function ended(input: Execution.Input, status: string, error: string | undefined, cause: string | undefined) {
-  await Attempt.settle(input.accountId, input.taskId, error ?? status, cause ?? `Its execution ended as ${status}.`)
+const Input = z.object({ accountId: z.string(), taskId: z.string() })
+
+/**
+ * An execution ended badly: so must its task, if it has not ended. The execution is read again, since an event of an encrypted state
+ * machine says neither what it was started with nor why it ended.
+ */
+export async function ended(executionArn: string): Promise<void> {
+  const execution = await Execution.describe(executionArn)
+  if (!execution) return
+  const { accountId, taskId } = Input.parse(JSON.parse(execution.input ?? "{}"))
+  const why = `Its execution ended as ${execution.status}.`
+  await Attempt.settle(accountId, taskId, execution.error ?? String(execution.status), execution.cause || why)
 }
 
 async function mend(task: TaskRow) {

@@ -102,7 +102,8 @@ export const SpecEntity = new Entity(
       keySecretIds: { type: "list", items: { type: "string" }, required: true },
       settings: { type: CustomAttributeType<StoredDefaults>("any"), required: true },
       overrides: { type: CustomAttributeType<StoredOverrides>("any"), required: true },
-      metadata: { type: CustomAttributeType<Record<string, unknown>>("any"), required: true },
+      /** As JSON, since a map of the table has narrower numbers and fewer levels than what JSON can say. */
+      metadata: { type: "string", required: true },
     },
     indexes: { byId: { pk, sk: { field: "sk", composite: [], template: "task#spec", casing: "none" } } },
   },

@@ -195,7 +195,7 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
     overrides: await viewOverrides(spec),
     execution: spec.execution,
     skills: [],
-    metadata: spec.metadata,
+    metadata: JSON.parse(spec.metadata) as Record<string, unknown>,
     createdAt: task.createdAt,
     startedAt: task.startedAt ?? null,
     completedAt: task.completedAt ?? null,

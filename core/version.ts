@@ -1,5 +1,5 @@
 import { z } from "zod"
-import { type Defaults, DefaultsView, type StoredDefaults, viewDefaults } from "./defaults.ts"
+import { type Defaults, DefaultsView, providerOf, type StoredDefaults, viewDefaults } from "./defaults.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
@@ -13,7 +13,11 @@ export const ContainerImage = z
   .string()
   .min(1)
   .max(255)
-  .regex(/^[a-z0-9]+([._:/@-]+[A-Za-z0-9_]+)*$/, "This is not an image reference such as debian:12 or ghcr.io/acme/tools:1.4")
+  // One way only to read any text, so that no text takes long to be refused.
+  .regex(
+    /^[a-z0-9]+([._:/@-][A-Za-z0-9._:/@-]*[A-Za-z0-9_])?$/,
+    "This is not an image reference such as debian:12 or ghcr.io/acme/tools:1.4",
+  )
   .describe("Any Linux image with glibc; it needs nothing of ours inside.")
 
 export const Runtime = z
@@ -93,7 +97,7 @@ export async function storeDefaults(
   before?: StoredDefaults,
 ) {
   const sealed = providerApiKey === undefined ? undefined : await Secret.seal(accountId, "provider-key", providerApiKey)
-  const kept = before && before.provider === rest.provider ? before.providerSecretId : undefined
+  const kept = before && providerOf(before) === providerOf(rest) ? before.providerSecretId : undefined
   const providerSecretId = sealed?.secretId ?? kept
   const defaults: StoredDefaults = { ...rest, ...(providerSecretId ? { providerSecretId } : {}) }
   return { defaults, secret: sealed && SecretEntity.create(sealed) }

@@ -26,7 +26,8 @@ export const serve = (routes: readonly Route[]) => {
 }
 
 /** Only Lambda's runtime can stream. Elsewhere a table is imported for its routes alone: by the documents and the tests. */
-const isOnLambda = () => typeof (globalThis as { awslambda?: { streamifyResponse?: unknown } }).awslambda?.streamifyResponse === "function"
+const isOnLambda = () =>
+  typeof (globalThis as { awslambda?: { streamifyResponse?: unknown } }).awslambda?.streamifyResponse === "function"
 
 const routeOf = (routes: readonly Route[], { httpMethod, resource }: APIGatewayProxyEvent) => {
   const route = routes.find(
@@ -37,7 +38,7 @@ const routeOf = (routes: readonly Route[], { httpMethod, resource }: APIGatewayP
 }
 
 async function handle(route: Route, event: APIGatewayProxyEvent, line: Record<string, unknown>): Promise<Raw> {
-  const path = event.pathParameters ?? {}
+  const path = pathOf(event)
   const caller = await authenticate(route.door, event.headers, path)
   Object.assign(line, caller)
   const query = route.query && parse(route.query, event.queryStringParameters ?? {})
@@ -49,6 +50,12 @@ async function handle(route: Route, event: APIGatewayProxyEvent, line: Record<st
   if (typeof schema === "string") return result as Raw
   return reply(status, schema.parse(result))
 }
+
+/** No id is that long, and the table takes no longer key: what is cut off makes no other id of it, only one that is not there. */
+const longestId = 255
+
+const pathOf = ({ pathParameters }: APIGatewayProxyEvent) =>
+  Object.fromEntries(Object.entries(pathParameters ?? {}).map(([name, value]) => [name, value?.slice(0, longestId)]))
 
 /** The error envelope. What is not a problem of ours is a fault of ours: logged whole, told to nobody. */
 function failure(error: unknown, { requestContext }: APIGatewayProxyEvent, line: Record<string, unknown>): Raw {
@@ -75,7 +82,7 @@ const issuesOf = (issue: z.core.$ZodIssue) => {
 const incomingOf = (event: APIGatewayProxyEvent): Incoming => {
   const search = new URLSearchParams(
     Object.entries(event.multiValueQueryStringParameters ?? {}).flatMap(([name, values]) =>
-      (values ?? []).map((value) => [name, value]),
+      (values ?? []).map((value): [string, string] => [name, value]),
     ),
   ).toString()
   return {

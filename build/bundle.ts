@@ -1,0 +1,146 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import type { BuildOptions, Metafile, Plugin } from "esbuild"
+import { stampOf } from "./stamp.ts"
+import { inTurn } from "./turn.ts"
+
+/** Folders of `functions/` in which every file is one Lambda. */
+const folders = ["api", "agent", "operate", "gateway", "lifecycle", "reactions"]
+const programs = ["main", "runner"]
+
+export interface Built {
+  /** False when the bundles that were there are those of these sources. */
+  fresh: boolean
+  /** Folder that holds them. */
+  folder: string
+  /** Path below the folder. */
+  files: string[]
+}
+
+/**
+ * Bundles every function and the programs of the task image of the project at `root` into `dist/`, unless nothing has changed since.
+ * The new bundles are moved to where the old ones were once all of them are there. Throws what esbuild finds wrong.
+ */
+export async function build(root: string): Promise<Built> {
+  const folder = join(root, "dist")
+  const current = upToDate(root, folder)
+  if (current) return current
+  mkdirSync(folder, { recursive: true })
+  return inTurn(folder, async () => upToDate(root, folder) ?? (await make(root, folder)))
+}
+
+function upToDate(root: string, folder: string): Built | undefined {
+  const kept = readStamp(folder)
+  return kept?.stamp === stampOf(root) ? { fresh: false, folder, files: kept.files } : undefined
+}
+
+async function make(root: string, folder: string): Promise<Built> {
+  const stamp = stampOf(root)
+  const work = join(folder, "new")
+  rmSync(work, { recursive: true, force: true })
+  try {
+    const files = [...(await bundleFunctions(root, work)), ...(await bundleTaskImage(root, work))]
+    copyDocuments(root, work)
+    copyPi(root, work)
+    for (const part of ["functions", "task-image"]) replace(join(folder, part), join(work, part))
+    writeFileSync(join(folder, "stamp.json"), JSON.stringify({ stamp, files }))
+    return { fresh: true, folder, files }
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+const readStamp = (folder: string): { stamp: string; files: string[] } | undefined => {
+  const path = join(folder, "stamp.json")
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined
+}
+
+/** Zod brings its messages in all languages, of which nothing but the English ones is ever asked for. */
+const englishOnly: Plugin = {
+  name: "english-only",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/locales\/index\.js$/ }, ({ path, resolveDir }) =>
+      /[\\/]zod[\\/]v4[\\/]/.test(resolveDir) ? { path: join(resolveDir, path, "..", "en.js") } : undefined,
+    )
+  },
+}
+
+/** The SDK's ES modules let go of what is not used; its CommonJS ones do not. */
+const shared: BuildOptions = {
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  minify: true,
+  legalComments: "none",
+  sourcemap: "external",
+  mainFields: ["module", "main"],
+  metafile: true,
+  logLevel: "silent",
+  plugins: [englishOnly],
+}
+
+/** Ways to find credentials that the SDK loads only where the environment has none. In a function it always has. */
+const elsewhere = ["ini", "sso", "process", "web-identity", "http", "login"].map((name) => `@aws-sdk/credential-provider-${name}`)
+
+/** CommonJS, since a bundle of it starts faster on Lambda than one of ES modules. */
+async function bundleFunctions(root: string, work: string): Promise<string[]> {
+  const entries = folders.flatMap((folder) => entriesOf(root, folder))
+  return bundle(work, {
+    ...shared,
+    entryPoints: Object.fromEntries(entries),
+    external: elsewhere,
+    format: "cjs",
+    outExtension: { ".js": ".cjs" },
+  })
+}
+
+const entriesOf = (root: string, folder: string) => {
+  const path = join(root, "functions", folder)
+  const files = existsSync(path) ? readdirSync(path) : []
+  return files
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .map((file): [string, string] => [`functions/${folder}/${basename(file, ".ts")}/index`, join(path, file)])
+}
+
+async function bundleTaskImage(root: string, work: string): Promise<string[]> {
+  const entries = programs
+    .map((name): [string, string] => [`task-image/${name}`, join(root, "task-image", "daemon", `${name}.ts`)])
+    .filter(([, path]) => existsSync(path))
+  const external = ["@earendil-works/pi-coding-agent"]
+  return bundle(work, {
+    ...shared,
+    entryPoints: Object.fromEntries(entries),
+    external,
+    format: "esm",
+    outExtension: { ".js": ".mjs" },
+  })
+}
+
+async function bundle(work: string, options: BuildOptions): Promise<string[]> {
+  mkdirSync(work, { recursive: true })
+  if (Object.keys(options.entryPoints ?? {}).length === 0) return []
+  // Loading esbuild takes longer than finding out that there is nothing to do.
+  const { build: run } = await import("esbuild")
+  const { metafile } = await run({ ...options, outdir: work, absWorkingDir: work })
+  return Object.keys((metafile as Metafile).outputs).filter((file) => !file.endsWith(".map"))
+}
+
+/** The function that answers with the API's description has it beside itself. */
+function copyDocuments(root: string, work: string) {
+  const from = join(root, "openapi")
+  const documents = existsSync(from) ? readdirSync(from).filter((file) => file.endsWith(".yaml")) : []
+  for (const file of documents) cpSync(join(from, file), join(work, "functions", "api", "openapi", file))
+}
+
+/** The agent's runtime is a bundle already, of modules that load each other by file: it is taken as it comes. */
+function copyPi(root: string, work: string) {
+  const from = join(root, "node_modules", "@earendil-works", "pi-coding-agent")
+  for (const part of ["package.json", "dist/bundle"]) {
+    cpSync(join(from, part), join(work, "task-image", "pi", part), { recursive: true })
+  }
+}
+
+function replace(folder: string, made: string) {
+  if (existsSync(folder)) renameSync(folder, `${made}.old`)
+  if (existsSync(made)) renameSync(made, folder)
+}

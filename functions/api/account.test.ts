@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest"
+import { as, newAccount, shared } from "#test/app.ts"
+
+const app = shared()
+
+describe("GET /account", () => {
+  test("200: a new account shows its credit, its billing mode and empty storage", async () => {
+    const account = await newAccount(app, { creditUsd: 12.345678 })
+    const { status, body } = await account.send("GET /account")
+    expect(status).toBe(200)
+    expect(body).toEqual({
+      id: account.accountId,
+      name: "Test",
+      email: null,
+      creditBalance: 12.345678,
+      billingMode: "standard",
+      fileStorage: { usedBytes: 0, quotaBytes: 10 * 1024 ** 3, isEnforced: true },
+      checkpointStorage: { usedBytes: 0, quotaBytes: 20 * 1024 ** 3, isEnforced: true },
+      createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    })
+  })
+
+  test("200: an account with an unlimited grant says so", async () => {
+    const account = await newAccount(app, { creditUsd: 0, billingMode: "unlimited_grant" })
+    const { body } = await account.send("GET /account")
+    expect(body).toMatchObject({ billingMode: "unlimited_grant", creditBalance: 0 })
+  })
+
+  test("200: the scheme of the bearer header is read without regard to case", async () => {
+    const account = await newAccount(app, { creditUsd: 0 })
+    const { status } = await as(app).send("GET /account", undefined, { authorization: `bearer ${account.apiKey}` })
+    expect(status).toBe(200)
+  })
+
+  test.each([
+    ["another scheme", (key: string) => `Basic ${key}`],
+    ["the key alone", (key: string) => key],
+    ["one character less", (key: string) => `Bearer ${key.slice(0, -1)}`],
+    ["something behind the key", (key: string) => `Bearer ${key} ${key}`],
+    ["another prefix", (key: string) => `Bearer ${key.replace("ac_live_", "ac_test_")}`],
+  ])("401 unauthorized: %s is no key", async (_, headerOf) => {
+    const { apiKey } = await newAccount(app, { creditUsd: 0 })
+    const { status, body } = await as(app).send("GET /account", undefined, { authorization: headerOf(apiKey) })
+    expect(status).toBe(401)
+    expect(body.error).toMatchObject({ code: "unauthorized", message: "Invalid or missing API key." })
+  })
+
+  test("401 unauthorized: a key of an account that does not exist opens nothing", async () => {
+    const { apiKey } = await app.operate({ operation: "createKey", accountId: "acc_0000" })
+    expect((await as(app, apiKey).send("GET /account")).status).toBe(401)
+  })
+})
+
+describe("the operator", () => {
+  const balance = async (account: Awaited<ReturnType<typeof newAccount>>) =>
+    (await account.send("GET /account")).body.creditBalance
+
+  test("grants the same credit once, however often it is sent", async () => {
+    const account = await newAccount(app, { creditUsd: 0 })
+    const grant = { operation: "grantCredit", accountId: account.accountId, usd: 5, grantId: "invoice-17" }
+    await app.operate(grant)
+    await app.operate(grant)
+    expect(await balance(account)).toBe(5)
+  })
+
+  test("may take credit away, below zero too", async () => {
+    const account = await newAccount(app, { creditUsd: 1 })
+    await app.operate({ operation: "grantCredit", accountId: account.accountId, usd: -3.5, grantId: "correction" })
+    expect(await balance(account)).toBe(-2.5)
+  })
+
+  test("cannot give credit to an account that is not there", async () => {
+    const grant = { operation: "grantCredit", accountId: "acc_0000", usd: 5, grantId: "invoice-17" }
+    await expect(app.operate(grant)).rejects.toThrow("There is no such resource.")
+  })
+
+  test("makes the account of a chosen key once, with its first credit", async () => {
+    const { apiKey } = await newAccount(app, { creditUsd: 0 })
+    const chosen = `ac_live_${apiKey.slice(-20)}`
+    const ensure = { operation: "ensureAccount", apiKey: chosen, creditUsd: 20 }
+    const first = await app.operate(ensure)
+    expect(await app.operate(ensure)).toEqual(first)
+    expect((await as(app, chosen).send("GET /account")).body).toMatchObject({ id: first.accountId, creditBalance: 20 })
+  })
+
+  test("cannot give one account's key to another", async () => {
+    const [one, other] = [await newAccount(app, { creditUsd: 0 }), await newAccount(app, { creditUsd: 0 })]
+    const create = { operation: "createKey", accountId: other.accountId, apiKey: one.apiKey }
+    await expect(app.operate(create)).rejects.toThrow("The request is not valid.")
+    expect((await one.send("GET /account")).body.id).toBe(one.accountId)
+  })
+})

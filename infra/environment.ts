@@ -1,0 +1,53 @@
+import { type Input, interpolate } from "@pulumi/pulumi"
+import type { Action } from "./grants.ts"
+import type { Parts } from "./parts.ts"
+import { describeRuntimes } from "./runtime.ts"
+
+/** The environment variables that a function may ask for, with what naming each lets it do. */
+export const uses = {
+  TABLE_NAME: [
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:Query",
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+  ],
+  // Without s3:ListBucket S3 answers 403 instead of 404 for an object that is not there.
+  BUCKET_NAME: ["s3:GetObject", "s3:PutObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey"],
+  DATA_KEY_ARN: ["kms:Decrypt", "kms:GenerateDataKey"],
+  MAC_KEY_ARN: ["kms:GenerateMac", "kms:VerifyMac"],
+  BUS_NAME: ["events:PutEvents"],
+  STATE_MACHINE_ARN: [],
+  RUNTIMES: [],
+  API_URL: [],
+  TASK_IMAGE: [],
+  TASK_FAMILY: [],
+  EXECUTION_ROLE_ARN: [],
+  ANTHROPIC_BASE_URL: [],
+  OPENAI_BASE_URL: [],
+  OPENROUTER_BASE_URL: [],
+} satisfies Record<string, Action[]>
+
+export type Variable = keyof typeof uses
+
+/** The value of every variable. The address of the API is known once the functions behind it are there. */
+export const valuesOf = (parts: Parts, apiUrl?: Input<string>): Partial<Record<Variable, Input<string>>> => ({
+  TABLE_NAME: parts.table.name,
+  BUCKET_NAME: parts.bucket.bucket,
+  DATA_KEY_ARN: parts.keys.data.arn,
+  MAC_KEY_ARN: parts.keys.mac.arn,
+  BUS_NAME: parts.bus.name,
+  STATE_MACHINE_ARN: parts.home.machineArn,
+  RUNTIMES: describeRuntimes(parts.runtimes),
+  ...(apiUrl && { API_URL: apiUrl }),
+  TASK_IMAGE: interpolate`${parts.registry.repositoryUrl}:${parts.home.imageTag}`,
+  TASK_FAMILY: `${parts.home.tenant}-task`,
+  EXECUTION_ROLE_ARN: parts.executionRole.arn,
+  ANTHROPIC_BASE_URL: parts.home.modelBaseUrls.anthropic,
+  OPENAI_BASE_URL: parts.home.modelBaseUrls.openai,
+  OPENROUTER_BASE_URL: parts.home.modelBaseUrls.openrouter,
+})

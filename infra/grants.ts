@@ -1,0 +1,88 @@
+import { type Input, interpolate } from "@pulumi/pulumi"
+import { uses, type Variable } from "./environment.ts"
+import type { Home } from "./home.ts"
+import type { Statement } from "./iam.ts"
+import type { Parts } from "./parts.ts"
+import { distinct, type Runtime } from "./runtime.ts"
+
+/** Every action that a function's role may hold. */
+export type Action = (typeof groups)[number]["actions"][number]
+
+/** What is done to what: each group of actions has its resources, and is one statement of a role. */
+const groups = [
+  {
+    sid: "Table",
+    actions: [
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:UpdateItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:Query",
+      "dynamodb:BatchGetItem",
+      "dynamodb:ConditionCheckItem",
+    ],
+    on: ({ table }: Parts) => [table.arn, interpolate`${table.arn}/index/*`],
+  },
+  {
+    sid: "Stream",
+    actions: ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream", "dynamodb:ListStreams"],
+    on: ({ table }: Parts) => [interpolate`${table.arn}/stream/*`],
+  },
+  { sid: "Objects", actions: ["s3:GetObject", "s3:PutObject"], on: ({ bucket }: Parts) => [interpolate`${bucket.arn}/*`] },
+  { sid: "Bucket", actions: ["s3:ListBucket"], on: ({ bucket }: Parts) => [bucket.arn] },
+  { sid: "DataKey", actions: ["kms:Decrypt", "kms:GenerateDataKey"], on: ({ keys }: Parts) => [keys.data.arn] },
+  { sid: "MacKey", actions: ["kms:GenerateMac", "kms:VerifyMac"], on: ({ keys }: Parts) => [keys.mac.arn] },
+  { sid: "Bus", actions: ["events:PutEvents"], on: ({ bus }: Parts) => [bus.arn] },
+  {
+    sid: "Machine",
+    actions: ["states:StartExecution", "states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"],
+    on: ({ home }: Parts) => [home.machineArn],
+  },
+  {
+    sid: "Executions",
+    actions: ["states:DescribeExecution"],
+    on: ({ home }: Parts) => [interpolate`arn:aws:states:${home.region}:${home.account}:execution:${home.tenant}-task:*`],
+  },
+  // ECS has no resource to name for a definition that is not there yet.
+  { sid: "TaskDefinitions", actions: ["ecs:RegisterTaskDefinition"], on: () => ["*"] },
+  {
+    sid: "RunTask",
+    actions: ["ecs:RunTask"],
+    on: ({ home, runtimes }: Parts) =>
+      distinct(runtimes).map(
+        ({ region }) => interpolate`arn:aws:ecs:${region}:${home.account}:task-definition/${home.tenant}-task-*`,
+      ),
+    condition: ({ runtimes }: Parts) => ({ ArnEquals: { "ecs:cluster": distinct(runtimes).map(({ cluster }) => cluster.arn) } }),
+  },
+  {
+    sid: "Tasks",
+    actions: ["ecs:StopTask", "ecs:DescribeTasks"],
+    on: ({ home, runtimes }: Parts) => distinct(runtimes).map((runtime) => tasksOf(home, runtime)),
+  },
+  {
+    sid: "PassRole",
+    actions: ["iam:PassRole"],
+    on: ({ executionRole }: Parts) => [executionRole.arn],
+    condition: () => ({ StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } }),
+  },
+] as const satisfies Group[]
+
+interface Group {
+  sid: string
+  actions: readonly string[]
+  on: (parts: Parts) => Input<string>[]
+  condition?: (parts: Parts) => NonNullable<Statement["condition"]>
+}
+
+const tasksOf = (home: Home, { region, cluster }: Runtime) =>
+  interpolate`arn:aws:ecs:${region}:${home.account}:task/${cluster.name}/*`
+
+/** The statements for a role that uses these variables and takes these actions. */
+export function grantsFor(parts: Parts, environment: Variable[], actions: Action[]): Statement[] {
+  const wanted = new Set<string>([...environment.flatMap((variable) => uses[variable]), ...actions])
+  return groups.flatMap((group: Group) => {
+    const granted = group.actions.filter((action) => wanted.has(action))
+    if (!granted.length) return []
+    return [{ sid: group.sid, actions: granted, resources: group.on(parts), condition: group.condition?.(parts) }]
+  })
+}

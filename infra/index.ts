@@ -1,0 +1,21 @@
+import { Config } from "@pulumi/pulumi"
+import { defineStack } from "./stack.ts"
+
+/** The only file that reads the stack's configuration; everything below it is a function of these settings. */
+const config = new Config()
+
+const stack = defineStack({
+  tenant: config.require("tenant"),
+  region: new Config("aws").require("region"),
+  imageTag: config.require("imageTag"),
+  logRetentionDays: config.getNumber("logRetentionDays") ?? 30,
+  throttle: config.getObject<{ rate: number; burst: number }>("throttle") ?? { rate: 200, burst: 400 },
+  modelBaseUrls: {
+    anthropic: config.get("anthropicBaseUrl") ?? "",
+    openai: config.get("openaiBaseUrl") ?? "",
+    openrouter: config.get("openrouterBaseUrl") ?? "",
+  },
+  setsApiLogRole: config.getBoolean("setsApiLogRole") ?? true,
+})
+
+export const { apiUrl, tableName, bucketName, busName, imageRepository } = stack

@@ -1,0 +1,69 @@
+import * as aws from "@pulumi/aws"
+import { jsonStringify } from "@pulumi/pulumi"
+import type { Home } from "./home.ts"
+
+/** The key that everything stored is encrypted with, and the one that proves a claim token to be ours. */
+export function createKeys(home: Home) {
+  const data = new aws.kms.Key("data", {
+    description: `${home.tenant}: everything stored`,
+    enableKeyRotation: true,
+    policy: keyPolicy(home, [useByLogs(home), useByLogDelivery(home), useByEvents(home)]),
+  })
+  const mac = new aws.kms.Key("mac", {
+    description: `${home.tenant}: claim tokens and cursors`,
+    keyUsage: "GENERATE_VERIFY_MAC",
+    customerMasterKeySpec: "HMAC_256",
+    policy: keyPolicy(home, []),
+  })
+  new aws.kms.Alias("data", { name: `alias/${home.tenant}-data`, targetKeyId: data.keyId })
+  new aws.kms.Alias("mac", { name: `alias/${home.tenant}-mac`, targetKeyId: mac.keyId })
+  return { data, mac }
+}
+
+/** In a key's own policy `*` means this key. The account administers it; who else uses it says so in a role. */
+const keyPolicy = (home: Home, services: object[]) =>
+  jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Account",
+        Effect: "Allow",
+        Principal: { AWS: home.account.apply((account) => `arn:aws:iam::${account}:root`) },
+        Action: "kms:*",
+        Resource: "*",
+      },
+      ...services,
+    ],
+  })
+
+/** Without this a log group that names the key cannot be made. */
+const useByLogs = ({ region, account }: Home) => ({
+  Sid: "Logs",
+  Effect: "Allow",
+  Principal: { Service: `logs.${region}.amazonaws.com` },
+  Action: ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"],
+  Resource: "*",
+  Condition: {
+    ArnLike: { "kms:EncryptionContext:aws:logs:arn": account.apply((id) => `arn:aws:logs:${region}:${id}:log-group:*`) },
+  },
+})
+
+/** Step Functions hands what it logs of an encrypted machine to the log delivery service, which has to read it. */
+const useByLogDelivery = ({ region, account }: Home) => ({
+  Sid: "LogDelivery",
+  Effect: "Allow",
+  Principal: { Service: "delivery.logs.amazonaws.com" },
+  Action: "kms:Decrypt",
+  Resource: "*",
+  Condition: { StringEquals: { "kms:EncryptionContext:SourceArn": account.apply((id) => `arn:aws:logs:${region}:${id}:*`) } },
+})
+
+/** Without this an encrypted bus drops its events without a word. */
+const useByEvents = ({ account }: Home) => ({
+  Sid: "Events",
+  Effect: "Allow",
+  Principal: { Service: "events.amazonaws.com" },
+  Action: ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
+  Resource: "*",
+  Condition: { StringEquals: { "aws:SourceAccount": account } },
+})

@@ -1,0 +1,23 @@
+import { evaluate } from "./evaluate.ts"
+import type { Graph } from "./graph.ts"
+import type { Sources } from "./sources.ts"
+import { defineStack } from "./stack.ts"
+
+/** The stack that one machine runs, evaluated: from the repository's own sources unless a test brings others. */
+export const evaluateLocal = (sources?: Sources): Promise<Graph> =>
+  evaluate(
+    () =>
+      defineStack(
+        {
+          tenant: "dormouse",
+          region: "us-east-1",
+          imageTag: "local",
+          logRetentionDays: 30,
+          throttle: { rate: 1000, burst: 2000 },
+          modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
+          setsApiLogRole: true,
+        },
+        sources,
+      ),
+    { name: "local", region: "us-east-1", account: "000000000000" },
+  )

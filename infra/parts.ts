@@ -1,0 +1,15 @@
+import type * as aws from "@pulumi/aws"
+import type { Home } from "./home.ts"
+import type { Runtimes } from "./runtime.ts"
+
+/** What functions are made of and with. */
+export interface Parts {
+  home: Home
+  keys: { data: aws.kms.Key; mac: aws.kms.Key }
+  table: aws.dynamodb.Table
+  bucket: aws.s3.Bucket
+  bus: aws.cloudwatch.EventBus
+  runtimes: Runtimes
+  executionRole: aws.iam.Role
+  registry: aws.ecr.Repository
+}

@@ -1,0 +1,297 @@
+import type { Graph, Resource } from "../graph.ts"
+
+/** A fault put into a good stack: the policy that has to find it, what it is, and how it is done. */
+type Breakage = [policy: string, what: string, breakIt: (graph: Graph) => void]
+
+type Json = Record<string, unknown>
+
+export const breakages: Breakage[] = [
+  [
+    "every input has a value that AWS could have given",
+    "a name made of nothing",
+    edit("Alias data", (key) => (key.name = "alias/undefined")),
+  ],
+  [
+    "no two resources of a kind and region have the same name",
+    "two rules",
+    edit("EventRule ended", (rule) => (rule.name = "dormouse-sweep")),
+  ],
+  ["every ARN names something in the stack", "a function gone", drop("Function lifecycle-settle")],
+  [
+    "every ARN names something in the stack",
+    "the machine renamed",
+    (graph) => (find(graph, "StateMachine task").state.arn = "arn:aws:states:us-east-1:000000000000:stateMachine:other"),
+  ],
+
+  [
+    "no role may do everything, or anything to everything",
+    "a whole service",
+    statement("RolePolicy api-tasks", "Table", (it) => (it.Action = ["dynamodb:*"])),
+  ],
+  [
+    "no role may do everything, or anything to everything",
+    "every resource",
+    statement("RolePolicy api-tasks", "Table", (it) => (it.Resource = ["*"])),
+  ],
+  [
+    "no role may do everything, or anything to everything",
+    "every table",
+    statement("RolePolicy api-tasks", "Table", (it) => (it.Resource = ["arn:aws:dynamodb:us-east-1:000000000000:table/*"])),
+  ],
+  [
+    "no role may do everything, or anything to everything",
+    "any region",
+    statement("RolePolicy lifecycle-run", "Tasks", (it) => (it.Resource = ["arn:aws:ecs:*:000000000000:task/dormouse-task/*"])),
+  ],
+  [
+    "nobody is let in without a condition",
+    "a public bucket",
+    statement("BucketPolicy data", "OnlyOverTls", (it) => Object.assign(it, { Effect: "Allow", Condition: undefined })),
+  ],
+  [
+    "nobody is let in without a condition",
+    "a key for everybody's events",
+    statement("Key data", "Events", (it) => (it.Condition = undefined)),
+  ],
+  [
+    "nobody is let in without a condition",
+    "a function for any API",
+    edit("Permission api-tasks-api", (permission) => (permission.sourceArn = undefined)),
+  ],
+  [
+    "a role is passed to one named service only",
+    "to any",
+    statement("RolePolicy lifecycle-run", "PassRole", (it) => (it.Condition = undefined)),
+  ],
+  [
+    "tasks run only in our clusters",
+    "in any",
+    statement("RolePolicy lifecycle-run", "RunTask", (it) => (it.Condition = undefined)),
+  ],
+  [
+    "a function may use what its environment names",
+    "no grant on the table",
+    statement("RolePolicy api-tasks", "Table", (it) => (it.Resource = [])),
+  ],
+  [
+    "a function may use what its environment names",
+    "another bus",
+    edit("Function operate-operate", (fn) => ((fn.environment as { variables: Json }).variables.BUS_NAME = "dormouse-domain")),
+  ],
+  [
+    "containers have no role of ours",
+    "a role for tasks",
+    edit("Role forward", (role) => (role.assumeRolePolicy = '{"Service":"ecs-tasks.amazonaws.com"}')),
+  ],
+
+  [
+    "everything stored at home is encrypted with our key",
+    "a table in the clear",
+    edit("Table table", (table) => (table.serverSideEncryption = undefined)),
+  ],
+  [
+    "everything stored at home is encrypted with our key",
+    "a bucket in the clear",
+    drop("BucketServerSideEncryptionConfiguration data"),
+  ],
+  [
+    "everything stored at home is encrypted with our key",
+    "a log in the clear",
+    edit("LogGroup api-tasks", (group) => (group.kmsKeyId = undefined)),
+  ],
+  [
+    "everything stored at home is encrypted with our key",
+    "a bus in the clear",
+    edit("EventBus domain", (bus) => (bus.kmsKeyIdentifier = undefined)),
+  ],
+  [
+    "everything stored at home is encrypted with our key",
+    "executions in the clear",
+    edit("StateMachine task", (machine) => (machine.encryptionConfiguration = undefined)),
+  ],
+  ["our keys rotate", "one does not", edit("Key data", (key) => (key.enableKeyRotation = false))],
+  [
+    "the services that use a key may use it",
+    "not the logs",
+    statement("Key data", "Logs", (it) => (it.Principal = { Service: "logs.eu-west-1.amazonaws.com" })),
+  ],
+  ["the services that use a key may use it", "not the bus", statement("Key data", "Events", (it) => (it.Effect = "Deny"))],
+  [
+    "the services that use a key may use it",
+    "not the log delivery",
+    statement("Key data", "LogDelivery", (it) => (it.Effect = "Deny")),
+  ],
+  ["every log group forgets", "one does not", edit("LogGroup api", (group) => (group.retentionInDays = undefined))],
+  [
+    "every function writes to a log group of ours",
+    "to one that Lambda makes",
+    edit("Function api-tasks", (fn) => (fn.loggingConfig = undefined)),
+  ],
+  [
+    "buckets are closed to the public and to plain HTTP",
+    "public policies",
+    edit("BucketPublicAccessBlock data", (block) => (block.blockPublicPolicy = false)),
+  ],
+  ["buckets are closed to the public and to plain HTTP", "plain HTTP", drop("BucketPolicy data")],
+  [
+    "tables and buckets cannot be lost by accident",
+    "no way back in time",
+    edit("Table table", (table) => (table.pointInTimeRecovery = undefined)),
+  ],
+  [
+    "tables and buckets cannot be lost by accident",
+    "a table that may be deleted",
+    edit("Table table", (table) => (table.deletionProtectionEnabled = false)),
+  ],
+  [
+    "tables and buckets cannot be lost by accident",
+    "a bucket without protection",
+    (graph) => (find(graph, "Bucket data").protect = false),
+  ],
+
+  [
+    "every state machine is one that AWS takes",
+    "a next state that is not there",
+    definition((text) => text.replace('"Next":"Settle"', '"Next":"Gone"')),
+  ],
+  [
+    "every state machine is one that AWS takes",
+    "a broken expression",
+    definition((text) => text.replace("$states.input", "$states.(input")),
+  ],
+  [
+    "every state machine is one that AWS takes",
+    "a hole",
+    definition((text) => text.replace(/arn:aws:lambda[^"]+/, "${RunFunctionArn}")),
+  ],
+  [
+    "a state machine may call the functions that it names, and no other",
+    "one too few",
+    statement("RolePolicy task", "Call", (it) => (it.Resource as string[]).pop()),
+  ],
+  [
+    "a state machine may call the functions that it names, and no other",
+    "one too many",
+    statement("RolePolicy task", "Call", (it) =>
+      (it.Resource as string[]).push("arn:aws:lambda:us-east-1:000000000000:function:x"),
+    ),
+  ],
+
+  ["the gateway may call every function that a route names", "one is not permitted", drop("Permission api-tasks-api")],
+  [
+    "a streamed route calls its function so that it can stream",
+    "a buffered call",
+    body((text) => text.replace("response-streaming-invocations", "invocations")),
+  ],
+  [
+    "the gateway waits as long as the function runs, and no longer than it can",
+    "a function that outlives its route",
+    edit("Function api-tasks", (fn) => (fn.timeout = 60)),
+  ],
+  [
+    "the gateway waits as long as the function runs, and no longer than it can",
+    "a function that ends before its stream",
+    edit("Function gateway-models", (fn) => (fn.timeout = 29)),
+  ],
+  [
+    "the gateway waits as long as the function runs, and no longer than it can",
+    "longer than AWS lets it",
+    body((text) => text.replaceAll("29000", "60000")),
+  ],
+  [
+    "a function answers all its routes in the same way",
+    "one route streams",
+    body((text) => text.replace(/(function:dormouse-api-tasks\/invocations","responseTransferMode":)"BUFFERED"/, '$1"STREAM"')),
+  ],
+  [
+    "the gateway itself answers in our envelope",
+    "AWS's own words",
+    body((text) => text.replaceAll('\\"error\\"', '\\"message\\"')),
+  ],
+  ["a changed API is deployed", "no trigger", edit("Deployment api", (deployment) => (deployment.triggers = undefined))],
+
+  ["every rule leads somewhere, and its target takes it", "nowhere", drop("EventTarget sweep")],
+  [
+    "every rule leads somewhere, and its target takes it",
+    "a function that does not take it",
+    drop("Permission reactions-sweep-ended"),
+  ],
+  [
+    "every rule leads somewhere, and its target takes it",
+    "a bus that it may not reach",
+    statement("RolePolicy forward", "Home", (it) => (it.Action = ["events:DescribeRule"])),
+  ],
+  ["every rule leads somewhere, and its target takes it", "a target of no rule", drop("EventRule sweep")],
+  [
+    "a function may read the stream that it is called for, and keep what failed",
+    "no reading",
+    statement("RolePolicy reactions-publish", "Stream", (it) => (it.Action = ["dynamodb:GetRecords"])),
+  ],
+  [
+    "a function may read the stream that it is called for, and keep what failed",
+    "no keeping",
+    statement("RolePolicy reactions-publish", "Objects", (it) => (it.Action = ["s3:GetObject"])),
+  ],
+
+  [
+    "what runs EU tasks is in the EU",
+    "a cluster elsewhere",
+    (graph) => (find(graph, "Cluster runtime-eu-central-1").region = "us-west-2"),
+  ],
+  [
+    "what runs EU tasks is in the EU",
+    "a subnet elsewhere",
+    (graph) => (find(graph, "Subnet runtime-eu-central-1-a").region = "us-east-1"),
+  ],
+  [
+    "what is in the EU names nothing outside, but the bus at home",
+    "logs with a key at home",
+    edit("LogGroup runtime-eu-central-1", (group) => (group.kmsKeyId = "arn:aws:kms:us-east-1:000000000000:key/data")),
+  ],
+]
+
+/** A resource by its kind and name. */
+function find(graph: Graph, name: string): Resource {
+  const found = graph.resources.find(
+    (resource) => `${resource.type.split(":").at(-1)} ${resource.name}` === name && resource.custom,
+  )
+  if (!found) throw new Error(`There is no ${name}`)
+  return found
+}
+
+function edit(name: string, change: (inputs: Json) => unknown) {
+  return (graph: Graph) => void change(find(graph, name).inputs)
+}
+
+function drop(name: string) {
+  return (graph: Graph) => {
+    const gone = find(graph, name)
+    graph.resources = graph.resources.filter((resource) => resource !== gone)
+  }
+}
+
+/** Changes one statement of a policy. */
+function statement(name: string, sid: string, change: (statement: Json) => unknown) {
+  return edit(name, (inputs) => {
+    const policy = JSON.parse(String(inputs.policy)) as { Statement: Json[] }
+    const found = policy.Statement.find(({ Sid }) => Sid === sid)
+    if (!found) throw new Error(`${name} has no statement ${sid}`)
+    change(found)
+    inputs.policy = JSON.stringify(policy)
+  })
+}
+
+function definition(change: (text: string) => string) {
+  return edit("StateMachine task", (machine) => (machine.definition = changed(String(machine.definition), change)))
+}
+
+function body(change: (text: string) => string) {
+  return edit("RestApi api", (api) => (api.body = changed(String(api.body), change)))
+}
+
+/** A change that finds nothing to change would prove nothing. */
+function changed(text: string, change: (text: string) => string) {
+  const result = change(text)
+  if (result === text) throw new Error("The breakage changes nothing")
+  return result
+}

@@ -1,0 +1,68 @@
+import { failedPrefix } from "../bucket.ts"
+import { arnOf, every, type Graph, nameOf, type Of } from "../graph.ts"
+import type { Policy } from "../policies.ts"
+import { statementsOfArn } from "../statements.ts"
+import { targetsOf } from "../wiring/buses.ts"
+import { label } from "./names.ts"
+
+type Rule = Of<"cloudwatch/eventRule:EventRule">
+type Target = Of<"cloudwatch/eventTarget:EventTarget">
+type Source = Of<"lambda/eventSourceMapping:EventSourceMapping">
+
+export const events: Record<string, Policy> = {
+  "every rule leads somewhere, and its target takes it": (graph) => [
+    ...every(graph, "cloudwatch/eventRule:EventRule").flatMap((rule) => {
+      const targets = targetsOf(graph, rule)
+      if (!targets.length) return [`${label(rule)} leads nowhere`]
+      return targets
+        .filter((target) => !permitted(graph, rule, target))
+        .map((target) => `${label(rule)} may not reach ${target.inputs.arn}`)
+    }),
+    ...orphans(graph).map((target) => `${label(target)} belongs to no rule`),
+  ],
+
+  "a function may read the stream that it is called for, and keep what failed": (graph) =>
+    every(graph, "lambda/eventSourceMapping:EventSourceMapping").flatMap((source) =>
+      missingFor(graph, source).map((action) => `${label(source)}: its function lacks ${action}`),
+    ),
+}
+
+/** A function has to let the rule in; any other target is reached with a role. */
+function permitted(graph: Graph, rule: Rule, { inputs }: Target): boolean {
+  const fn = every(graph, "lambda/function:Function").find((candidate) => arnOf(candidate) === inputs.arn)
+  if (!fn) return may(graph, inputs.roleArn ?? "", "events:PutEvents", inputs.arn)
+  return every(graph, "lambda/permission:Permission").some(
+    (permission) =>
+      permission.inputs.function === nameOf(fn) &&
+      permission.inputs.principal === "events.amazonaws.com" &&
+      permission.inputs.sourceArn === arnOf(rule),
+  )
+}
+
+const orphans = (graph: Graph) => {
+  const owned = every(graph, "cloudwatch/eventRule:EventRule").flatMap((rule) => targetsOf(graph, rule))
+  return every(graph, "cloudwatch/eventTarget:EventTarget").filter((target) => !owned.includes(target))
+}
+
+function missingFor(graph: Graph, { inputs }: Source): string[] {
+  const fn = every(graph, "lambda/function:Function").find((candidate) => arnOf(candidate) === inputs.functionName)
+  const role = fn?.inputs.role ?? ""
+  const stream = inputs.eventSourceArn ?? ""
+  const bucket = inputs.destinationConfig?.onFailure?.destinationArn ?? "nowhere"
+  const needed = [
+    ...["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"].map((name) => [`dynamodb:${name}`, stream] as const),
+    ["s3:PutObject", `${bucket}/${failedPrefix}record`] as const,
+    ["s3:ListBucket", bucket] as const,
+  ]
+  return needed.filter(([action, resource]) => !may(graph, role, action, resource)).map(([action]) => action)
+}
+
+const may = (graph: Graph, role: string, action: string, resource: string) =>
+  statementsOfArn(graph, role).some(
+    ({ effect, actions, resources }) =>
+      effect === "Allow" && actions.includes(action) && resources.some((pattern) => covers(pattern, resource)),
+  )
+
+/** Whether a resource as a policy writes it, with a wildcard at its end or none, stands for this one. */
+const covers = (pattern: string, resource: string) =>
+  pattern.endsWith("*") ? resource.startsWith(pattern.slice(0, -1)) : pattern === resource

@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs"
+import { beforeAll, describe, expect, test } from "vitest"
+import { parse } from "yaml"
+import { evaluate } from "./evaluate.ts"
+import { filesWithNeeds } from "./functions.ts"
+import { every, type Graph, nameOf } from "./graph.ts"
+import { evaluateLocal } from "./local-stack.ts"
+import { physicalName } from "./policies/names.ts"
+import { sampleSettings, sampleSources } from "./sample.ts"
+import type { Settings } from "./settings.ts"
+import { readSources, type Sources } from "./sources.ts"
+import { defineStack } from "./stack.ts"
+
+const account = "000000000000"
+const evaluateWith = (settings: Partial<Settings> = {}, sources: Partial<Sources> = {}) => {
+  const all = { ...sampleSettings, ...settings }
+  const stack = { name: all.tenant, region: all.region, account }
+  return evaluate(() => defineStack(all, { ...sampleSources, ...sources }), stack)
+}
+
+describe("a stack", () => {
+  let sample: Graph
+  beforeAll(async () => {
+    sample = await evaluateWith()
+  })
+
+  test("is the same every time", async () => {
+    expect(await evaluateWith()).toEqual(sample)
+  })
+
+  test("shares no name with the stack of another tenant", async () => {
+    const names = (graph: Graph) => new Set(graph.resources.filter(({ custom }) => custom).map(physicalName))
+    const other = await evaluateWith({ tenant: "other" })
+
+    const shared = names(sample).intersection(names(other))
+    expect([...shared].filter((name) => name !== undefined)).toEqual([])
+  })
+
+  test("is one Lambda per file, named after it", () => {
+    const names = every(sample, "lambda/function:Function").map(nameOf)
+    expect(new Set(names)).toEqual(new Set(sampleSources.functions.map((file) => `sample-${file.replace("/", "-")}`)))
+  })
+
+  test("runs tasks in the EU beside home", () => {
+    expect(every(sample, "ecs/cluster:Cluster").map(({ region }) => region)).toEqual(["eu-central-1", "us-east-1"])
+  })
+
+  test("runs all tasks at home where home is in the EU", async () => {
+    const graph = await evaluateWith({ region: "eu-central-1" })
+
+    expect(every(graph, "ecs/cluster:Cluster").map(({ region }) => region)).toEqual(["eu-central-1"])
+    expect(new Set(graph.resources.map(({ region }) => region))).toEqual(new Set(["eu-central-1", undefined]))
+  })
+
+  test("leaves the account's API log role to another stack where told to", async () => {
+    const roles = (graph: Graph) => graph.resources.filter(({ type }) => type === "aws:apigateway/account:Account")
+    expect(roles(sample)).toHaveLength(1)
+    expect(roles(await evaluateWith({ setsApiLogRole: false }))).toHaveLength(0)
+  })
+
+  test("is not made with a function that nobody gave anything", async () => {
+    const functions = [...sampleSources.functions, "lifecycle/forgotten"]
+    await expect(evaluateWith({}, { functions })).rejects.toThrow(
+      "functions/lifecycle/forgotten.ts has no entry in infra/functions.ts",
+    )
+  })
+
+  test("is not made without a function that the state machine names", async () => {
+    const functions = sampleSources.functions.filter((file) => file !== "lifecycle/settle")
+    await expect(evaluateWith({}, { functions })).rejects.toThrow("functions/lifecycle/settle.ts")
+  })
+
+  test.each([
+    ["tenant", { tenant: "Tenant" }],
+    ["region", { region: "Frankfurt" }],
+    ["imageTag", { imageTag: "" }],
+    ["logRetentionDays", { logRetentionDays: 31 }],
+    ["throttle", { throttle: { rate: 0, burst: 1 } }],
+  ])("is not made with a bad %s", async (setting, settings) => {
+    await expect(evaluateWith(settings)).rejects.toThrow(`Setting ${setting}`)
+  })
+})
+
+describe("the repository", () => {
+  test("has a file for every entry in infra/functions.ts that names one", () => {
+    expect(readSources().functions).toEqual(expect.arrayContaining(filesWithNeeds))
+  })
+
+  test("deploys with the sample configuration", async () => {
+    const { config } = parse(readFileSync(`${import.meta.dirname}/../Pulumi.sample.yaml`, "utf8")) as {
+      config: Record<string, unknown>
+    }
+    const texts = Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])
+
+    const graph = await evaluate(() => import("./index.ts"), {
+      name: "sample",
+      region: "us-east-1",
+      account,
+      config: Object.fromEntries(texts) as Record<string, string>,
+    })
+
+    expect(graph.outputs).toEqual({
+      apiUrl: "https://api.execute-api.us-east-1.amazonaws.com/api",
+      tableName: "sample",
+      bucketName: `sample-data-${account}`,
+      busName: "sample-domain",
+      imageRepository: `${account}.dkr.ecr.us-east-1.amazonaws.com/sample-task`,
+    })
+    expect(graph.resources).toHaveLength((await evaluateLocal()).resources.length)
+  })
+})

@@ -1,0 +1,31 @@
+import * as aws from "@pulumi/aws"
+import { type Lambdas, lambda } from "./lambda.ts"
+import type { Parts } from "./parts.ts"
+
+/** New events and signals; everything else that changes in the table is nobody's news. */
+const pattern = {
+  eventName: ["INSERT"],
+  dynamodb: { NewImage: { __edb_e__: { S: ["event", "signal"] } } },
+}
+
+/** The table's stream and its one consumer. What it cannot process ends in the bucket, whole. */
+export function consumeStream({ table, bucket }: Parts, lambdas: Lambdas) {
+  const publish = lambda(lambdas, "reactions/publish")
+  new aws.lambda.EventSourceMapping(
+    "publish",
+    {
+      eventSourceArn: table.streamArn,
+      functionName: publish.function.arn,
+      startingPosition: "TRIM_HORIZON",
+      batchSize: 25,
+      maximumBatchingWindowInSeconds: 0,
+      parallelizationFactor: 10,
+      filterCriteria: { filters: [{ pattern: JSON.stringify(pattern) }] },
+      bisectBatchOnFunctionError: true,
+      maximumRetryAttempts: 10,
+      functionResponseTypes: ["ReportBatchItemFailures"],
+      destinationConfig: { onFailure: { destinationArn: bucket.arn } },
+    },
+    { dependsOn: [publish.policy] },
+  )
+}

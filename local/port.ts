@@ -1,0 +1,52 @@
+import { createServer, type IncomingMessage, type RequestListener } from "node:http"
+import type { AddressInfo } from "node:net"
+import { AwsError } from "./service.ts"
+
+export interface Port {
+  number: number
+  /** Hands all requests from now on to `handler`. Before that they are answered with 503. */
+  serve(handler: RequestListener): void
+  /** Takes no new connections and ends those that are there. */
+  close(): Promise<void>
+}
+
+/** Takes a port of the loopback address; 0 is any free one. Rejects when it is taken already. */
+export async function openPort(number: number): Promise<Port> {
+  let handle: RequestListener = (_request, response) => void response.writeHead(503).end()
+  const server = createServer((request, response) => handle(request, response))
+  // A stream may be open, and an upload under way, for longer than Node's five minutes.
+  server.requestTimeout = 0
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(number, "127.0.0.1", () => resolve())
+  })
+  return {
+    number: (server.address() as AddressInfo).port,
+    serve(handler) {
+      handle = handler
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/**
+ * The whole body of a request; rejects with `RequestEntityTooLargeException` (413) once it passes `limit` bytes. What comes after
+ * that is read and forgotten, since a client that is still sending would not see the answer.
+ */
+export const read = (request: IncomingMessage, limit: number): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= limit) return void chunks.push(chunk)
+      chunks.length = 0
+      reject(new AwsError("RequestEntityTooLargeException", `The request is larger than ${limit} bytes`, 413))
+    })
+    request.on("end", () => resolve(Buffer.concat(chunks)))
+    request.on("error", reject)
+  })

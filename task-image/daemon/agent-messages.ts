@@ -1,0 +1,52 @@
+/** What the daemon and the agent's process say to each other over process IPC. Nothing secret ever crosses. */
+
+export type Provider = "anthropic" | "openai" | "openrouter"
+
+export type AgentOptions = {
+  provider: Provider
+  model: string
+  /** Opens the daemon's loopback model proxy and nothing else. */
+  placeholderKey: string
+  /** Scheme, host and port of that proxy. */
+  modelOrigin: string
+  systemPrompt: string
+  /** The workspace: where the tools work. */
+  cwd: string
+  /** The agent's own folder, for its transcript. */
+  stateDir: string
+  /** The whole environment of the commands that the agent runs. */
+  commandEnvironment: Record<string, string>
+  commandMaxSeconds: number
+}
+
+export type ToAgent =
+  | { do: "open"; options: AgentOptions }
+  | { do: "turn"; prompt: string }
+  /** Said to the agent before its next request to the model, if it is still at work. */
+  | { do: "steer"; text: string }
+  | { do: "abort" }
+
+/** How pi says that a turn ended; `undefined` when the model gave no answer at all. */
+export type StopReason = "stop" | "length" | "toolUse" | "error" | "aborted"
+
+export type TurnEnd = {
+  /** The agent's last words. */
+  text: string | null
+  stopReason?: StopReason
+  error?: string
+  /** What the turn has cost, in US dollars, by pi's price list. */
+  costUsd: number
+}
+
+export type FromAgent =
+  | { is: "ready"; version: string }
+  | { is: "text"; delta: string }
+  | { is: "text_end" }
+  /** The model said something that is not shown. */
+  | { is: "alive" }
+  | { is: "tool"; name: string; args: unknown }
+  | { is: "tool_end"; name: string; failed: boolean; result: string }
+  | { is: "notice"; text: string }
+  | ({ is: "turn_end" } & TurnEnd)
+  /** The agent could not be opened, or broke in a way that it did not expect. */
+  | { is: "broken"; message: string }

@@ -1,0 +1,121 @@
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import type { Trouble } from "../test/container-api.ts"
+import { fastForward, startStage } from "../test/stage.ts"
+
+/** The agent leaves a half-done file, then works for ever. */
+const forEver = { blocks: [{ tool: "bash", args: { command: "printf half > output/part.md; sleep 1000" } }] }
+const done = { blocks: [{ text: "Done." }] }
+
+const startWorking = async () => {
+  const stage = await startStage({ script: [forEver], bundle: { limits: { max_runtime_seconds: 80_000 } } })
+  const part = () => readFile(join(stage.workspace, "output/part.md"), "utf8").catch(() => "")
+  await expect.poll(part, { timeout: 20_000 }).toBe("half")
+  return stage
+}
+
+test.each([401, 409])("a lease that the API refuses (%i) ends the agent and the daemon, without a report", async (status) => {
+  const stage = await startWorking()
+  stage.api.play.trouble = (path) => (path.endsWith("heartbeat") ? status : undefined)
+
+  expect(await fastForward(stage), stage.printed()).toBe(1)
+  await stage.until(() => stage.agentProcesses().length === 0)
+  expect(stage.api.seen).toMatchObject({ failed: undefined, completed: undefined, usage: [] })
+  expect(stage.api.seen.outputs.size).toBe(0)
+})
+
+test("a lease that cannot be renewed for two minutes ends the agent and the daemon", async () => {
+  const stage = await startWorking()
+  stage.api.play.trouble = (path) => (path.endsWith("heartbeat") ? 503 : undefined)
+
+  expect(await fastForward(stage), stage.printed()).toBe(1)
+  expect(stage.printed()).toContain("could not be renewed for 120 seconds")
+  await stage.until(() => stage.agentProcesses().length === 0)
+  expect(stage.api.seen.failed).toBeUndefined()
+})
+
+test("a cancelled run saves what is there and reports it", async () => {
+  const stage = await startWorking()
+  stage.api.play.signals = [{ kind: "cancel" }]
+
+  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(stage.api.seen.failed?.error).toBe("The task was cancelled.")
+  expect(stage.api.seen.outputs.get("part.md")?.text).toBe("half")
+  expect(stage.api.seen.usage).toHaveLength(1)
+})
+
+test("a stopped container saves what is there and reports nothing, so that another attempt is made", async () => {
+  const stage = await startWorking()
+  stage.child.kill("SIGTERM")
+
+  expect(await stage.ended, stage.printed()).toBe(143)
+  expect(stage.api.seen).toMatchObject({ failed: undefined, completed: undefined })
+  expect(stage.api.seen.outputs.get("part.md")?.text).toBe("half")
+  expect(stage.said("daemon").at(-1)).toBe("The container was stopped.")
+  await stage.until(() => stage.agentProcesses().length === 0)
+})
+
+test("a stopped container of a cancelled run reports that it is cancelled", async () => {
+  const stage = await startWorking()
+  stage.api.play.signals = [{ kind: "cancel" }]
+  stage.child.kill("SIGTERM")
+
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(stage.api.seen.failed?.error).toBe("The task was cancelled.")
+})
+
+test("a run whose time is over is stopped, with its files kept", async () => {
+  const stage = await startStage({ script: [forEver], bundle: { limits: { max_runtime_seconds: 300 } } })
+  await stage.until(() => stage.agentProcesses().length > 1)
+  stage.api.play.runtimeSeconds = 200
+
+  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(stage.api.seen.failed?.error).toMatch(/the run reached its limit of 5 minutes/)
+  expect(stage.api.seen.outputs.get("part.md")?.text).toBe("half")
+})
+
+test("a turn whose time is over is stopped", async () => {
+  const stage = await startStage({ script: [forEver], bundle: { limits: { max_runtime_per_turn_seconds: 240 } } })
+  await stage.until(() => stage.agentProcesses().length > 1)
+
+  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(stage.api.seen.failed?.error).toMatch(/the turn reached its limit of 4 minutes/)
+})
+
+test("an API that is away for a while loses nothing of the log and doubles nothing", async () => {
+  const troubles: Trouble[] = [503, "hangup", "lost answer", 429, "lost answer", "hangup"]
+  const stage = await startStage({
+    script: [{ blocks: [{ text: Array.from({ length: 1000 }, (_, i) => `line ${i}`).join("\n") }] }],
+    bundle: { limits: { max_runtime_seconds: 80_000, model_idle_seconds: 80_000 } },
+  })
+  stage.api.play.trouble = (path) => (path.endsWith("logs") ? troubles.shift() : undefined)
+
+  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(troubles).toEqual([])
+  const { sequences, batches, violations } = stage.api.seen
+  expect(violations).toEqual([])
+  expect(sequences).toEqual(sequences.toSorted((a, b) => a - b))
+  expect([...batches.keys()]).toEqual(Array.from({ length: batches.size }, (_, i) => i + 1))
+  expect(sequences.length).toBe(batches.size + 2)
+  expect(stage.said("agent_stdout")).toEqual(Array.from({ length: 1000 }, (_, i) => `line ${i}`))
+  expect(stage.said("daemon").at(-1)).toBe("The agent has finished")
+})
+
+test("a run is claimed by the same token when the answer to the claim was lost", async () => {
+  const stage = await startStage({ script: [done] })
+  let claims = 0
+  stage.api.play.trouble = (path) => (path.endsWith("claim-next") && claims++ === 0 ? "lost answer" : undefined)
+
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(claims).toBe(2)
+  expect(stage.api.seen.completed).toEqual({ result: "Done." })
+})
+
+test("a run that is another's is left alone", async () => {
+  const stage = await startStage({ script: [done], environment: { DORMOUSE_CLAIM_TOKEN: "not-this-one" } })
+
+  expect(await stage.ended).toBe(1)
+  expect(stage.printed()).toContain("Invalid claim token.")
+  expect(stage.model.requests).toEqual([])
+})

@@ -1,0 +1,183 @@
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import type { AgentSession, ResourceLoader } from "@earendil-works/pi-coding-agent"
+import type { AgentOptions, FromAgent, StopReason, TurnEnd } from "./agent-messages.ts"
+
+// Everything that touches pi is in this file, so that a new version of it is one file's work.
+type Pi = typeof import("@earendil-works/pi-coding-agent")
+
+/** A model as pi's catalogue has it, as far as we look at it. */
+type Model = { id: string; name: string; api: string; baseUrl: string; [setting: string]: unknown }
+
+/** Beside the built daemon, or in development the npm package. Its bundle holds all that it depends on. */
+const piFolder = () => {
+  const built = new URL("./pi/dist/", import.meta.url)
+  return existsSync(built) ? built : new URL("./", import.meta.resolve("@earendil-works/pi-coding-agent"))
+}
+
+const loadPi = (): Promise<Pi> => import(new URL("bundle/index.js", piFolder()).href)
+
+const piVersion = (): string => JSON.parse(readFileSync(new URL("../package.json", piFolder()), "utf8")).version
+
+/** Opens pi with nothing found by itself: no user settings, no extensions, no project files, no network but the model proxy. */
+export const openPi = async (options: AgentOptions, tell: (message: FromAgent) => void) => {
+  const pi = await loadPi()
+  const modelRuntime = await pi.ModelRuntime.create({
+    authPath: join(options.stateDir, "auth.json"),
+    modelsPath: null,
+    modelsStorePath: join(options.stateDir, "models.json"),
+    allowModelNetwork: false,
+  })
+  await modelRuntime.setRuntimeApiKey(options.provider, options.placeholderKey)
+
+  const sessionManager = pi.SessionManager.create(options.cwd, options.stateDir)
+  sessionManager.setSessionFile(join(options.stateDir, "session.jsonl"))
+  const { session } = await pi.createAgentSession({
+    cwd: options.cwd,
+    agentDir: options.stateDir,
+    modelRuntime,
+    model: chooseModel(modelRuntime, options),
+    thinkingLevel: "off",
+    tools: ["read", "bash", "edit", "write"],
+    customTools: [bashTool(pi, options)],
+    resourceLoader: fixedResources(pi, options.systemPrompt),
+    sessionManager,
+    settingsManager: settings(pi),
+  })
+  session.subscribe((event: SessionEvent) => {
+    const message = translate(event)
+    if (message) tell(message)
+  })
+  const steer = steerAtBoundary(session)
+
+  const turn = async (prompt: string): Promise<TurnEnd> => {
+    const before = session.getSessionStats().cost
+    await session.prompt(prompt, { expandPromptTemplates: false })
+    await session.waitForIdle()
+    const last = session.messages.filter((message: Message) => message.role === "assistant").at(-1) as Message | undefined
+    const costUsd = session.getSessionStats().cost - before
+    return { text: session.getLastAssistantText() ?? null, stopReason: last?.stopReason, error: last?.errorMessage, costUsd }
+  }
+  return { version: piVersion(), turn, steer, abort: () => session.abort() }
+}
+
+/** The retries of refused requests are the model proxy's, which knows `retry-after`; pi's are for answers that break off. */
+const settings = (pi: Pi) =>
+  pi.SettingsManager.inMemory({
+    // Otherwise pi pays for requests that only keep the provider's prompt cache alive.
+    cacheWarming: "off",
+    enableInstallTelemetry: false,
+    enableAnalytics: false,
+    retry: { enabled: true, maxRetries: 3, baseDelayMs: 500 },
+    compaction: { enabled: true },
+  })
+
+type Catalogue = { getModel(provider: string, id: string): unknown; getModels(provider: string): readonly unknown[] }
+
+/** The model of the catalogue, or one that is like the provider's others, with its requests sent to the proxy. */
+const chooseModel = (catalogue: Catalogue, { provider, model: id, modelOrigin }: AgentOptions) => {
+  const model = (catalogue.getModel(provider, id) as Model | undefined) ?? unknownModel(catalogue, provider, id)
+  // Only scheme and host change: the two wire formats of OpenRouter live under different paths.
+  return { ...model, baseUrl: modelOrigin + new URL(model.baseUrl).pathname.replace(/\/$/, "") }
+}
+
+const unknownModel = (catalogue: Catalogue, provider: string, id: string): Model => {
+  const models = catalogue.getModels(provider) as Model[]
+  const alike = models.find(({ api }) => provider !== "openrouter" || api === "openai-completions")
+  if (!alike) throw new Error(`There is no provider ${provider}`)
+  return {
+    ...alike,
+    id,
+    name: id,
+    reasoning: false,
+    // What belongs to the other model alone would end up in the requests.
+    thinkingLevelMap: undefined,
+    compat: undefined,
+    inputLimits: undefined,
+    promptCache: undefined,
+    cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+    contextWindow: 128_000,
+    maxTokens: 16_384,
+  }
+}
+
+/** pi's bash has no time limit of its own and hands on the environment of its process; ours has one, and a given environment. */
+const bashTool = (pi: Pi, { cwd, commandEnvironment, commandMaxSeconds }: AgentOptions) => {
+  const local = pi.createLocalBashOperations()
+  return pi.createBashToolDefinition(cwd, {
+    exposeSessionEnvironment: false,
+    spawnHook: (context) => ({ ...context, env: commandEnvironment }),
+    operations: {
+      exec: (command, where, how) =>
+        local.exec(command, where, { ...how, timeout: Math.min(how.timeout ?? commandMaxSeconds, commandMaxSeconds) }),
+    },
+  })
+}
+
+const fixedResources = (pi: Pi, systemPrompt: string): ResourceLoader => ({
+  getExtensions: () => ({ extensions: [], errors: [], runtime: pi.createExtensionRuntime() }),
+  getSkills: () => ({ skills: [], diagnostics: [] }),
+  getPrompts: () => ({ prompts: [], diagnostics: [] }),
+  getThemes: () => ({ themes: [], diagnostics: [] }),
+  getAgentsFiles: () => ({ agentsFiles: [] }),
+  getSystemPrompt: () => systemPrompt,
+  getSystemPromptSource: () => undefined,
+  getAppendSystemPrompt: () => [],
+  getAppendSystemPromptSources: () => [],
+  extendResources: () => undefined,
+  reload: async () => undefined,
+})
+
+type FinishTurn = (turn: { toolResults: unknown[] }, signal?: AbortSignal) => unknown
+
+/**
+ * A message to an agent at work waits for the next boundary with results of tools. Handed over at once it could follow
+ * the final answer, and start another turn whose words replace that answer.
+ */
+const steerAtBoundary = (session: AgentSession) => {
+  const waiting: string[] = []
+  const agent = session.agent as { finishTurn?: FinishTurn }
+  const inner = agent.finishTurn
+  agent.finishTurn = async (turn, signal) => {
+    const decision = await inner?.(turn, signal)
+    if (turn.toolResults.length > 0) for (const text of waiting.splice(0)) await session.steer(text)
+    return decision
+  }
+  return (text: string) => void waiting.push(text)
+}
+
+type Message = { role: string; stopReason?: StopReason; errorMessage?: string }
+
+/** pi's events, as far as we look at them. */
+type SessionEvent =
+  | { type: "message_update"; assistantMessageEvent: { type: string; delta?: string } }
+  | { type: "tool_execution_start"; toolName: string; args: unknown }
+  | { type: "tool_execution_end"; toolName: string; isError: boolean; result: unknown }
+  | { type: "auto_retry_start"; errorMessage: string }
+  | { type: "compaction_start" }
+  | { type: "other" }
+
+const translate = (event: SessionEvent): FromAgent | undefined => {
+  switch (event.type) {
+    case "message_update": {
+      const { type, delta } = event.assistantMessageEvent
+      if (type === "text_delta" && delta) return { is: "text", delta }
+      return { is: type === "text_end" ? "text_end" : "alive" }
+    }
+    case "tool_execution_start":
+      return { is: "tool", name: event.toolName, args: event.args }
+    case "tool_execution_end":
+      return { is: "tool_end", name: event.toolName, failed: event.isError, result: textOf(event.result) }
+    case "auto_retry_start":
+      return { is: "notice", text: `The model's answer broke off (${event.errorMessage}). Asking again.` }
+    case "compaction_start":
+      return { is: "notice", text: "The conversation is long; summarising its older part" }
+    default:
+      return { is: "alive" }
+  }
+}
+
+const textOf = (result: unknown) => {
+  const content = (result as { content?: { type: string; text?: string }[] } | undefined)?.content ?? []
+  return content.map(({ type, text }) => text ?? `[${type}]`).join("\n")
+}

@@ -1,0 +1,85 @@
+import { createHash, randomBytes } from "node:crypto"
+import { millis } from "../../core/clock.ts"
+import type { Agent } from "./agent.ts"
+import { type Api, type Claimed, createApi, Refused } from "./api.ts"
+import { holdLease } from "./lease.ts"
+import type { Stop } from "./limits.ts"
+import { createLogs, type Logs } from "./logs.ts"
+import { report } from "./report.ts"
+import { work } from "./work.ts"
+
+export type Settings = {
+  /** The API's address, ending in `/api`. */
+  apiUrl: string
+  claimToken: string
+  workspace: string
+}
+
+/** What all stages of a run share. */
+export type Run = {
+  settings: Settings
+  claimed: Claimed
+  /** Milliseconds since the epoch. */
+  claimedAt: number
+  runToken: string
+  api: Api
+  logs: Logs
+  stop: Stop
+  /** The end is being reported: from now on a heartbeat may well hear that the lease is over. */
+  isEnding?: boolean
+  /** The agent at work, if any: killed when the run is lost. */
+  agent?: Agent
+  /** Takes the seconds that are left by each heartbeat, once somebody counts them. */
+  adjustTime?: (secondsLeft: number) => void
+}
+
+/**
+ * Claims the run and carries it out, to the report. Answers with the exit code of the process; ends the process itself,
+ * with 1, when the run is lost: then nothing more may be said in its name.
+ */
+export const carryOut = async (settings: Settings, stop: Stop, print: (line: string) => void): Promise<number> => {
+  const runToken = randomBytes(32).toString("base64url")
+  const run_token_hash = createHash("sha256").update(runToken).digest("hex")
+  const claimedAt = millis()
+  const { claim: claimed } = await createApi(settings.apiUrl, settings.claimToken).claim({ run_token_hash })
+  const { run: attempt, task } = claimed
+
+  const api = createApi(settings.apiUrl, runToken)
+  const lose = (why: string) => {
+    if (run.isEnding) return
+    print(why)
+    const exit = () => process.exit(1)
+    run.agent ? run.agent.kill().then(exit, exit) : exit()
+  }
+  const logs = createLogs({
+    secrets: [runToken, settings.claimToken],
+    print,
+    send: async (sequence, lines) => {
+      await api.logs(attempt.id, { sequence, lines })
+    },
+    onRefused: (error, lines) => {
+      if (error instanceof Refused && error.isLost) lose(error.message)
+      else print(`${lines} lines of the log could not be sent: ${String(error)}`)
+    },
+  })
+  const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop }
+  const letGo = holdLease({
+    beat: () => api.beat(attempt.id),
+    onBeat: ({ signals, time_left_seconds }) => {
+      if (signals.some(({ kind }) => kind === "cancel")) stop.request("cancelled")
+      run.adjustTime?.(time_left_seconds)
+    },
+    onLost: lose,
+  })
+  logs.say("daemon", `Claimed run ${attempt.id} of task ${task.id}, attempt ${attempt.attempt}: ${task.title}`)
+  try {
+    return await report(run, await work(run))
+  } catch (error) {
+    // Also an API that stays away: the container ends without a report, and is replaced.
+    print(error instanceof Error ? error.message : String(error))
+    return 1
+  } finally {
+    letGo()
+    await run.agent?.kill()
+  }
+}

@@ -1,0 +1,33 @@
+import type { FromAgent, ToAgent } from "./agent-messages.ts"
+import { openPi } from "./pi.ts"
+
+// The agent's process. It runs as another user where that is possible, and holds no secret: what it is told comes over IPC.
+
+let agent: Awaited<ReturnType<typeof openPi>> | undefined
+
+const tell = (message: FromAgent) => void process.send?.(message)
+
+const carryOut = async (order: ToAgent) => {
+  if (order.do === "open") {
+    agent = await openPi(order.options, tell)
+    return tell({ is: "ready", version: agent.version })
+  }
+  // Told to stop while it is being opened: there is nothing to save yet.
+  if (!agent && order.do === "abort") process.exit(0)
+  if (!agent) return
+  if (order.do === "turn") tell({ is: "turn_end", ...(await agent.turn(order.prompt)) })
+  else if (order.do === "steer") agent.steer(order.text)
+  else await agent.abort()
+}
+
+process.on("message", (order: ToAgent) => {
+  carryOut(order).catch((error: unknown) =>
+    tell({ is: "broken", message: error instanceof Error ? error.message : String(error) }),
+  )
+})
+
+// The daemon is gone: nothing may be left running.
+process.on("disconnect", () => {
+  const exit = () => process.exit(0)
+  agent ? agent.abort().then(exit, exit) : exit()
+})

@@ -1,0 +1,254 @@
+import { createHash } from "node:crypto"
+import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { z } from "zod"
+import {
+  AppendLogs,
+  type Beat,
+  type Bundle,
+  type Claim,
+  ClaimNext,
+  Complete,
+  CompleteOutput,
+  Fail,
+  Heartbeat,
+  type LogLine,
+  PrepareOutput,
+  ReportUsage,
+} from "../../core/protocol.ts"
+
+export const claimToken = "claim-token-canary-5f1d"
+
+type Output = z.infer<typeof PrepareOutput> & { text: string }
+
+/** What a request may meet: a status instead of its answer, a lost connection, or an answer that is lost after the work is done. */
+export type Trouble = number | "hangup" | "lost answer" | undefined
+
+type Options = {
+  bundle: z.infer<typeof Bundle>
+  now: () => Date
+  modelUrl: string
+  /** The contents of input and reference files, by id. */
+  files?: Record<string, string>
+}
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+
+const tokenOf = ({ headers }: IncomingMessage) => String(headers.authorization).replace("Bearer ", "")
+
+/** What the API has seen. */
+const createSeen = () => ({
+  /** What was not as agreed. */
+  violations: [] as string[],
+  /** Paths below `/api`, in order. */
+  requests: [] as string[],
+  batches: new Map<number, z.infer<typeof LogLine>[]>(),
+  /** Sequence numbers in the order in which they were taken, repeats included. */
+  sequences: [] as number[],
+  usage: [] as number[],
+  outputs: new Map<string, Output>(),
+  completed: undefined as z.infer<typeof Complete> | undefined,
+  failed: undefined as z.infer<typeof Fail> | undefined,
+  runToken: "",
+})
+
+/** What a test may have the API do. */
+const createPlay = ({ bundle }: Options) => ({
+  signals: [] as z.infer<typeof Beat>["signals"],
+  runtimeSeconds: bundle.limits.max_runtime_seconds,
+  /** Asked before each request, with its path below `/api`. */
+  trouble: (_path: string): Trouble => undefined,
+  /** The same for uploads. */
+  storeTrouble: (): Trouble => undefined,
+})
+
+type Stage = Options & {
+  seen: ReturnType<typeof createSeen>
+  play: ReturnType<typeof createPlay>
+  origin: string
+  runTokenHash: string
+  claimedAt: number
+  /** Uploads that were announced, by file id, and those that have come. */
+  prepared: Map<string, z.infer<typeof PrepareOutput>>
+  stored: Map<string, string>
+}
+
+/**
+ * The API as a container sees it, held to `core/protocol.ts`: every body is parsed by its schema, and what is not as agreed is
+ * noted in `violations`. With a store for presigned addresses, and the model gateway in front of `modelUrl`.
+ */
+export const startContainerApi = async (options: Options) => {
+  const seen = createSeen()
+  const play = createPlay(options)
+  const stage: Stage = {
+    ...options,
+    seen,
+    play,
+    origin: "",
+    runTokenHash: "",
+    claimedAt: 0,
+    prepared: new Map(),
+    stored: new Map(),
+  }
+  const server = createServer((request, response) => {
+    serve(stage, request, response).catch((error: unknown) => {
+      seen.violations.push(String(error))
+      response.destroy()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  stage.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const close = () => {
+    server.close()
+    server.closeAllConnections()
+  }
+  return { url: `${stage.origin}/api`, seen, play, close }
+}
+
+const serve = async (stage: Stage, request: IncomingMessage, response: ServerResponse) => {
+  const url = request.url ?? ""
+  const id = /^\/store\/(\w+)$/.exec(url)?.[1]
+  if (id) return serveStore(stage, request, response, id)
+  const path = url.replace("/api", "")
+  stage.seen.requests.push(path)
+  const trouble = stage.play.trouble(path)
+  if (trouble === "hangup") return response.destroy()
+  const model = /^\/agent\/models\/(?:anthropic|openai|openrouter)(\/.*)$/.exec(path)?.[1]
+  if (model && !trouble) return serveModels(stage, request, response, model)
+  const reply = (status: number, body: unknown) =>
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
+  try {
+    if (typeof trouble === "number") throw new Problem(trouble, "Trouble was asked for.")
+    const answer = await answerAgent(stage, request, path)
+    return trouble ? response.destroy() : reply(200, answer)
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    return reply(error.status, { error: { code: "problem", message: error.message } })
+  }
+}
+
+const answerAgent = async (stage: Stage, request: IncomingMessage, path: string): Promise<unknown> => {
+  const token = tokenOf(request)
+  const body = parse(await readText(request))
+  if (path === "/agent/tasks/claim-next") {
+    if (token !== claimToken) throw new Problem(401, "Invalid claim token.")
+    return claim(stage, body)
+  }
+  if (sha256(token) !== stage.runTokenHash) throw new Problem(401, "Invalid run token.")
+  stage.seen.runToken = token
+  const rest = path.replace("/agent/tasks/run_1/", "")
+  const fileId = /^files\/(\w+)$/.exec(rest)?.[1]
+  if (fileId && stage.files?.[fileId] !== undefined) return { url: `${stage.origin}/store/${fileId}` }
+  const answer = answers[rest]
+  if (!answer) throw new Problem(404, `There is nothing at ${path}`)
+  return answer(stage, body)
+}
+
+const check = <T>({ seen }: Stage, schema: z.ZodType<T>, body: unknown): T => {
+  const parsed = schema.safeParse(body)
+  if (parsed.success) return parsed.data
+  seen.violations.push(parsed.error.message)
+  throw new Problem(422, "The request is not valid.")
+}
+
+const leaseOf = ({ now }: Stage) => ({
+  run_id: "run_1",
+  task_id: "tsk_1",
+  status: "claimed" as const,
+  claim_token_hash: sha256(claimToken),
+  heartbeat_at: now().toISOString(),
+  lease_until: new Date(now().getTime() + 120_000).toISOString(),
+})
+
+const claim = (stage: Stage, body: unknown): z.infer<typeof Claim> => {
+  const { run_token_hash } = check(stage, ClaimNext, body)
+  if (stage.runTokenHash && stage.runTokenHash !== run_token_hash) throw new Problem(409, "The run is claimed already.")
+  stage.runTokenHash = run_token_hash
+  stage.claimedAt ||= stage.now().getTime()
+  const run = { id: "run_1", task_id: "tsk_1", attempt: 1, claimed_at: stage.now().toISOString() }
+  const task = { id: "tsk_1", title: "Write a report", status: "running" }
+  return { claim: { lease: leaseOf(stage), run, task, bundle: stage.bundle } }
+}
+
+/** Everything below `/agent/tasks/run_1`. */
+const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
+  heartbeat: (stage, body) => {
+    check(stage, Heartbeat, body)
+    const time_left_seconds = stage.play.runtimeSeconds - (stage.now().getTime() - stage.claimedAt) / 1000
+    return { lease: leaseOf(stage), signals: stage.play.signals, time_left_seconds }
+  },
+  logs: (stage, body) => {
+    const { sequence, lines } = check(stage, AppendLogs, body)
+    stage.seen.sequences.push(sequence)
+    stage.seen.batches.set(sequence, lines)
+    return { accepted: true }
+  },
+  usage: (stage, body) => {
+    stage.seen.usage.push(check(stage, ReportUsage, body).cost_usd)
+    return { accepted: true }
+  },
+  "outputs/prepare": (stage, body) => {
+    const output = check(stage, PrepareOutput, body)
+    const file_id = `file_${stage.prepared.size + 1}`
+    stage.prepared.set(file_id, output)
+    return { file_id, upload_url: `${stage.origin}/store/${file_id}`, method: "PUT", headers: { "x-signed": "yes" } }
+  },
+  "outputs/complete": (stage, body) => {
+    const output = check(stage, CompleteOutput, body)
+    const ids = [...stage.prepared].filter(([id, { filename }]) => filename === output.filename && stage.stored.has(id))
+    const id = ids.at(-1)?.[0]
+    if (!id) throw new Problem(422, "The bytes of this file are not there.")
+    stage.seen.outputs.set(output.filename, { ...output, text: stage.stored.get(id) ?? "" })
+    return { accepted: true }
+  },
+  complete: (stage, body) => {
+    stage.seen.completed = check(stage, Complete, body)
+    return { lease: { ...leaseOf(stage), status: "completed" } }
+  },
+  fail: (stage, body) => {
+    stage.seen.failed = check(stage, Fail, body)
+    return { lease: { ...leaseOf(stage), status: "failed" } }
+  },
+}
+
+const serveStore = async (stage: Stage, request: IncomingMessage, response: ServerResponse, id: string) => {
+  if (request.method === "GET") return response.end(stage.files?.[id])
+  const text = await readText(request)
+  const trouble = stage.play.storeTrouble()
+  if (typeof trouble === "string") return response.destroy()
+  if (trouble) return response.writeHead(trouble).end()
+  const isAsAgreed = request.headers["x-signed"] === "yes" && Buffer.byteLength(text) === stage.prepared.get(id)?.size_bytes
+  if (isAsAgreed) stage.stored.set(id, text)
+  return response.writeHead(isAsAgreed ? 200 : 403).end()
+}
+
+const serveModels = (stage: Stage, request: IncomingMessage, response: ServerResponse, path: string) => {
+  if (sha256(tokenOf(request)) !== stage.runTokenHash) return response.writeHead(401).end()
+  const { authorization: _, host: __, "x-api-key": key, ...headers } = request.headers
+  if (key) stage.seen.violations.push("The gateway was sent an x-api-key")
+  const upstream = forward(stage.modelUrl + path, { method: request.method, headers: { ...headers, "x-api-key": "sk-real" } })
+  upstream.on("response", (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers)
+    answer.on("error", () => response.destroy()).pipe(response)
+  })
+  upstream.on("error", () => response.destroy())
+  response.on("close", () => upstream.destroy())
+  return request.pipe(upstream)
+}
+
+class Problem extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+const readText = async (request: IncomingMessage) => {
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part)
+  return Buffer.concat(parts).toString("utf8")
+}
+
+const parse = (text: string): unknown => (text ? JSON.parse(text) : undefined)

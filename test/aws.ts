@@ -1,0 +1,49 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
+import { ECSClient } from "@aws-sdk/client-ecs"
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
+import { S3Client } from "@aws-sdk/client-s3"
+import { SFNClient } from "@aws-sdk/client-sfn"
+import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb"
+
+/** AWS of a stack, with the operator's keys: what is stored and what runs, read as an operator would. */
+
+export interface Aws {
+  awsUrl: string
+}
+
+export const configOf = ({ awsUrl }: Aws, region = "us-east-1") => ({
+  endpoint: awsUrl,
+  region,
+  credentials: { accessKeyId: "local", secretAccessKey: "local" },
+  maxAttempts: 1,
+})
+
+export const ecsOf = (aws: Aws, region?: string) => new ECSClient(configOf(aws, region))
+export const sfnOf = (aws: Aws) => new SFNClient(configOf(aws))
+export const s3Of = (aws: Aws) => new S3Client({ ...configOf(aws), forcePathStyle: true })
+export const tableOf = (aws: Aws) => DynamoDBDocumentClient.from(new DynamoDBClient(configOf(aws)))
+
+/** Invokes a function with an event, and answers what it answers. Rejects with an error of the function's own name. */
+export const invoke = async (aws: Aws, name: string, event: unknown): Promise<unknown> => {
+  const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) })
+  const { FunctionError, Payload } = await new LambdaClient(configOf(aws)).send(command)
+  const answer = JSON.parse(Buffer.from(Payload!).toString("utf8") || "null")
+  if (FunctionError) throw Object.assign(new Error(answer.errorMessage), { name: answer.errorType })
+  return answer
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: items are looked at as they lie in the table.
+export type Item = Record<string, any>
+
+/** The items of a partition whose sort keys begin with `prefix`, in their order. */
+export const items = async (aws: Aws, partition: string, prefix = ""): Promise<Item[]> => {
+  const { Items = [] } = await tableOf(aws).send(
+    new QueryCommand({
+      TableName: "dormouse",
+      ConsistentRead: true,
+      KeyConditionExpression: prefix ? "pk = :pk AND begins_with(sk, :prefix)" : "pk = :pk",
+      ExpressionAttributeValues: { ":pk": partition, ...(prefix ? { ":prefix": prefix } : {}) },
+    }),
+  )
+  return Items
+}

@@ -1,0 +1,95 @@
+import { createHash, randomBytes } from "node:crypto"
+import { DescribeTasksCommand } from "@aws-sdk/client-ecs"
+import { vi } from "vitest"
+import { type Answer, type App, as, type newAccount } from "./app.ts"
+import { ecsOf, items } from "./aws.ts"
+import { newAgent, newTask } from "./make.ts"
+
+/**
+ * Stands in for the program in a task's container. The stack has really started one, which sleeps (see idle-container.ts); what it
+ * was started with is read from ECS, and from then on the test says what it would say.
+ */
+
+type Account = Awaited<ReturnType<typeof newAccount>>
+
+// biome-ignore lint/suspicious/noExplicitAny: tasks are read as a user's script would read them.
+export type Task = any
+
+export interface Container {
+  task: Task
+  runId: string
+  /** Its ARN in ECS. */
+  arn: string
+  environment: Record<string, string>
+  claimToken: string
+  /** A token as the daemon makes one; good once the run was claimed with its hash. */
+  runToken: string
+  /** Claims the run, with the container's own run token or another. */
+  claim(runToken?: string): Promise<Answer>
+  /** Calls an endpoint of its run: `send("heartbeat", {})`. */
+  send(call: string, body: unknown): Promise<Answer>
+}
+
+export const hashOf = (token: string) => createHash("sha256").update(token).digest("hex")
+
+export const newRunToken = () => randomBytes(32).toString("base64url")
+
+/** Dispatches a task and waits until its container has started. */
+export const newContainer = async (app: App, account: Account, { agent, task }: { agent?: object; task?: object } = {}) => {
+  const { id } = await newAgent(account, agent)
+  return containerOf(app, account.accountId, await newTask(account, id, task))
+}
+
+/** Dispatches a task and claims its run. */
+export const claimedContainer = async (app: App, account: Account, options: { agent?: object; task?: object } = {}) => {
+  const container = await newContainer(app, account, options)
+  const { status, body } = await container.claim()
+  if (status !== 200) throw new Error(`The claim was refused: ${status} ${JSON.stringify(body)}`)
+  return container
+}
+
+/** The container of a task's attempt, once it has started. */
+export const containerOf = async (app: App, accountId: string, task: Task, attempt = 1): Promise<Container> => {
+  const run = await startedRun(app, accountId, task.id, attempt)
+  const environment = await environmentOf(app, run)
+  const runToken = newRunToken()
+  const claimToken = environment.DORMOUSE_CLAIM_TOKEN!
+  const post = (token: string, path: string, body: unknown) => as(app, token).send(`POST /agent/tasks/${path}`, body)
+  return {
+    task,
+    runId: run.runId,
+    arn: run.containerArn,
+    environment,
+    claimToken,
+    runToken,
+    claim: (token = runToken) => post(claimToken, "claim-next", { run_token_hash: hashOf(token) }),
+    send: (call, body) => post(runToken, `${run.runId}/${call}`, body),
+  }
+}
+
+interface Run {
+  runId: string
+  attempt: number
+  containerArn: string
+  region: string
+  cluster: string
+}
+
+const startedRun = async (app: App, accountId: string, taskId: string, attempt: number): Promise<Run> => {
+  const find = async () =>
+    (await items(app, `${accountId}#${taskId}`, "run#")).find((run) => run.attempt === attempt && run.containerArn)
+  return vi.waitFor(
+    async () => {
+      const run = await find()
+      if (!run) throw new Error(`Attempt ${attempt} of ${taskId} has not started`)
+      return run as unknown as Run
+    },
+    { timeout: 20_000, interval: 50 },
+  )
+}
+
+const environmentOf = async (app: App, { region, cluster, containerArn }: Run) => {
+  const { tasks } = await ecsOf(app, region).send(new DescribeTasksCommand({ cluster, tasks: [containerArn] }))
+  const { environment = [] } = tasks![0]!.overrides!.containerOverrides![0]!
+  return Object.fromEntries(environment.map(({ name, value }) => [name!, value!]))
+}

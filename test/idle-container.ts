@@ -1,0 +1,19 @@
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+const root = join(import.meta.dirname, "..")
+
+/** The container's program becomes a process that sleeps: it costs nothing, and ends at once when it is asked to. */
+const idle = `process.execve("/bin/sleep", ["sleep", "900"], process.env)\n`
+
+/**
+ * Bundles for a stack whose containers start and then do nothing, so that a test can speak for them with their claim tokens. The
+ * functions are the real ones.
+ */
+export const idleBundles = (folder: string) => {
+  const bundles = join(folder, "idle-bundles")
+  mkdirSync(join(bundles, "task-image"), { recursive: true })
+  symlinkSync(join(root, "dist", "functions"), join(bundles, "functions"))
+  writeFileSync(join(bundles, "task-image", "main.mjs"), idle)
+  return bundles
+}

@@ -1,0 +1,25 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+/** Lets a test move the clock of everything that it starts from then on, in this process and in others. */
+export const moveTime = () => {
+  const folder = mkdtempSync(join(tmpdir(), "dormouse-time-"))
+  const path = join(folder, "offset")
+  let offset = 0
+  writeFileSync(path, "0")
+  process.env.DORMOUSE_CLOCK = path
+  return {
+    path,
+    /** Moves the clock on by so many milliseconds. */
+    advance: (ms: number) => {
+      offset += ms
+      writeFileSync(path, String(offset))
+    },
+    /** Gives the real time back. */
+    release: () => {
+      delete process.env.DORMOUSE_CLOCK
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

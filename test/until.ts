@@ -1,0 +1,15 @@
+import { vi } from "vitest"
+import type { Caller } from "./app.ts"
+
+const ended = ["finished", "failed", "cancelled", "expired"]
+
+/** The task once it has ended. */
+export const untilEnded = (caller: Caller, taskId: string) =>
+  vi.waitFor(
+    async () => {
+      const { body } = await caller.send(`GET /tasks/${taskId}`)
+      if (!ended.includes(body.status)) throw new Error(`The task is still ${body.status}`)
+      return body
+    },
+    { timeout: 60_000, interval: 50 },
+  )
