@@ -16,6 +16,8 @@ export async function openPort(number: number): Promise<Port> {
   const server = createServer((request, response) => handle(request, response))
   // A stream may be open, and an upload under way, for longer than Node's five minutes.
   server.requestTimeout = 0
+  // Longer than clients keep a connection that they do not use, so that no request meets one that is just being closed.
+  server.keepAliveTimeout = 65_000
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
     server.listen(number, "127.0.0.1", () => resolve())

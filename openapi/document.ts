@@ -56,7 +56,13 @@ function document(info: Document["info"], routes: Route[]): Document {
     paths[path] = { ...paths[path], [methodOf(route)]: operation(route) }
   }
   const securitySchemes = Object.fromEntries([...new Set(routes.map(({ door }) => door))].flatMap((door) => schemes[door]))
-  return { openapi: "3.0.3", info, servers, paths, components: { securitySchemes, schemas: components({ paths }, { Error: ErrorBody }) } }
+  return {
+    openapi: "3.0.3",
+    info,
+    servers,
+    paths,
+    components: { securitySchemes, schemas: components({ paths }, { Error: ErrorBody }) },
+  }
 }
 
 /** A proxy takes any method; a document has no word for that, so it says POST, which is what models are called with. */
@@ -64,8 +70,12 @@ const methodOf = ({ method }: Route) => (method === "ANY" ? "post" : method.toLo
 
 const schemes: Record<Door, [string, object][]> = {
   key: [["apiKey", { type: "http", scheme: "bearer", description: "An account's API key, `ac_live_…`." }]],
-  run: [["runToken", { type: "http", scheme: "bearer", description: "The token that the container made when it claimed its run." }]],
-  claim: [["claimToken", { type: "http", scheme: "bearer", description: "`DORMOUSE_CLAIM_TOKEN` of the container's environment." }]],
+  run: [
+    ["runToken", { type: "http", scheme: "bearer", description: "The token that the container made when it claimed its run." }],
+  ],
+  claim: [
+    ["claimToken", { type: "http", scheme: "bearer", description: "`DORMOUSE_CLAIM_TOKEN` of the container's environment." }],
+  ],
   anybody: [],
 }
 
@@ -94,10 +104,19 @@ const idOf = ({ name, method }: Route) =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join("")
 
-const tagOf = ({ resource }: Route) => resource.split("/").filter((part) => part && !part.startsWith("{"))[1]!.replace(/\.\w+$/, "")
+const tagOf = ({ resource }: Route) =>
+  resource
+    .split("/")
+    .filter((part) => part && !part.startsWith("{"))[1]!
+    .replace(/\.\w+$/, "")
 
 function parametersOf({ resource, query }: Route) {
-  const path = [...resource.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } }))
+  const path = [...resource.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }))
   if (!(query instanceof z.ZodObject)) return path
   const fields = Object.entries(query.shape as Record<string, z.ZodType>).map(([name, field]) => {
     const { description, ...schema } = schemaOf(field) as { description?: string }
@@ -108,7 +127,8 @@ function parametersOf({ resource, query }: Route) {
 
 function success({ returns: [status, body] }: Route) {
   if (body === null) return { [status]: { description: "Done" } }
-  if (typeof body === "string") return { [status]: { description: "The bytes", content: { [body]: { schema: { type: "string", ...binary(body) } } } } }
+  if (typeof body === "string")
+    return { [status]: { description: "The bytes", content: { [body]: { schema: { type: "string", ...binary(body) } } } } }
   return { [status]: { description: "Done", content: { "application/json": { schema: schemaOf(body) } } } }
 }
 
@@ -132,7 +152,12 @@ function failures(route: Route) {
 }
 
 /** Every problem that a route may answer: its own, and what follows from its door, query and body. */
-export const problemsOf = ({ door, query, body, problems: own = [] }: Pick<Route, "door" | "query" | "body" | "problems">): ProblemCode[] => [
+export const problemsOf = ({
+  door,
+  query,
+  body,
+  problems: own = [],
+}: Pick<Route, "door" | "query" | "body" | "problems">): ProblemCode[] => [
   ...(door === "anybody" ? [] : ["unauthorized" as const]),
   ...(query || body ? ["invalid_request" as const] : []),
   ...own,

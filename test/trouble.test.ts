@@ -96,8 +96,9 @@ describe("the provider", () => {
   })
 
   test("fails for ever (500): the task fails after its retries and says so", async () => {
-    const { id } = await dispatch("always-broken", failing(500, "internal error"))
-    expect(await untilEnded(account, id)).toMatchObject({ status: "failed", error: expect.stringMatching(/500|internal error/) })
+    const { id } = await dispatch("always-broken", failing(500, "internal error"), { maxRuntimeSeconds: 86_400 })
+    await modelWasAsked("always-broken", 1)
+    expect(await untilEndedInTime(id)).toMatchObject({ status: "failed", error: expect.stringMatching(/500|internal error/) })
   })
 
   test("never answers: the agent is stopped and the task fails", async () => {

@@ -1,20 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { type Container, claimedContainer, type Task } from "#test/container.ts"
+import { type Container, claimedContainer, storeOutput, type Task } from "#test/container.ts"
 
 const app = shared()
 const account = await newAccount(app)
-
-/** Stores an output as the daemon does, and answers its id. */
-const store = async (container: Container, filename: string, bytes: Uint8Array, more: object = {}): Promise<string> => {
-  const output = { filename, size_bytes: bytes.length, output_name: null, ...more }
-  const { body } = await container.send("outputs/prepare", output)
-  const { status } = await fetch(body.upload_url, { method: body.method, headers: body.headers, body: new Uint8Array(bytes) })
-  if (status !== 200) throw new Error(`S3 refused the upload: ${status}`)
-  const completed = await container.send("outputs/complete", output)
-  if (completed.status !== 200) throw new Error(`The output was refused: ${JSON.stringify(completed.body)}`)
-  return body.file_id
-}
 
 const download = (taskId: string, fileId: string) =>
   fetch(`${app.apiUrl}/api/v1/tasks/${taskId}/files/${fileId}`, {
@@ -34,13 +23,14 @@ describe("GET /tasks/{taskId}/files", () => {
   test("200: shows each output with its name in the policy, in pages", async () => {
     const own = await claimedContainer(app, account)
     const names = ["a.md", "sub/b.csv", "c"]
-    for (const name of names) await store(own, name, Buffer.from(name), name === "a.md" ? { output_name: "a.md" } : {})
+    for (const name of names) await storeOutput(own, name, Buffer.from(name), name === "a.md" ? { output_name: "a.md" } : {})
     const first = await account.send(`GET /tasks/${own.task.id}/files?limit=2`)
     const second = await account.send(`GET /tasks/${own.task.id}/files?limit=2&cursor=${first.body.pageInfo.nextCursor}`)
     expect(first.body.pageInfo.hasMore).toBe(true)
     expect(second.body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
     const files = [...first.body.data, ...second.body.data]
-    expect(files.map(({ filename }) => filename).toSorted()).toEqual(names.toSorted())
+    expect(new Set(files.map(({ filename }) => filename))).toEqual(new Set(names))
+    expect(files).toHaveLength(3)
     expect(files.find(({ filename }) => filename === "a.md")).toEqual({
       id: expect.stringMatching(/^file_[0-9A-Z]{26}$/),
       filename: "a.md",
@@ -74,7 +64,7 @@ describe("GET /tasks/{taskId}/files", () => {
 describe("GET /tasks/{taskId}/files/{fileId}", () => {
   test("200: the bytes come as they are, as a download that no browser opens", async () => {
     const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 256))
-    const id = await store(container, "data.bin", bytes, { content_type: "text/html" })
+    const id = await storeOutput(container, "data.bin", bytes, { content_type: "text/html" })
     const response = await download(task.id, id)
     expect(response.status).toBe(200)
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true)
@@ -86,7 +76,7 @@ describe("GET /tasks/{taskId}/files/{fileId}", () => {
   })
 
   test("200: an empty file is a file", async () => {
-    const response = await download(task.id, await store(container, "empty", Buffer.alloc(0)))
+    const response = await download(task.id, await storeOutput(container, "empty", Buffer.alloc(0)))
     expect(response.status).toBe(200)
     expect(await response.text()).toBe("")
   })
@@ -95,7 +85,7 @@ describe("GET /tasks/{taskId}/files/{fileId}", () => {
     ["sub folder/naïve 🐭 'quoted' \"twice\".md", "na_ve __ 'quoted' _twice_.md"],
     ["100%.txt", "100_.txt"],
   ])("200: the name %s reaches every client whole", async (filename, plain) => {
-    const response = await download(task.id, await store(container, filename, Buffer.from("x")))
+    const response = await download(task.id, await storeOutput(container, filename, Buffer.from("x")))
     const disposition = response.headers.get("content-disposition")!
     expect(disposition).toContain(`filename="${plain}"`)
     const encoded = /filename\*=UTF-8''([\w.~%-]+)$/.exec(disposition)?.[1]
@@ -104,7 +94,7 @@ describe("GET /tasks/{taskId}/files/{fileId}", () => {
 
   test("302: a file over 100 MB is fetched from where it lies", async () => {
     const bytes = Buffer.alloc(100 * 1024 ** 2 + 1, "x")
-    const response = await download(task.id, await store(container, "large.bin", bytes))
+    const response = await download(task.id, await storeOutput(container, "large.bin", bytes))
     expect(response.status).toBe(302)
     const found = await fetch(response.headers.get("location")!, { headers: { range: "bytes=0-4" } })
     expect(await found.text()).toBe("xxxxx")
@@ -114,7 +104,7 @@ describe("GET /tasks/{taskId}/files/{fileId}", () => {
 
   test("404 file_not_found: a file of another task is none of this one's", async () => {
     const other = await claimedContainer(app, account)
-    const id = await store(other, "report.md", Buffer.from("x"))
+    const id = await storeOutput(other, "report.md", Buffer.from("x"))
     const { status, body } = await account.send(`GET /tasks/${task.id}/files/${id}`)
     expect(status).toBe(404)
     expect(body.error.code).toBe("file_not_found")

@@ -118,11 +118,8 @@ describe("POST /agents/{agentId}/tasks", () => {
   })
 
   test.each<[string, object]>([
-    ["nothing", {}],
-    ["every type of JSON", { text: "", number: -1.5, yes: true, nothing: null, list: [[], {}], "with space": { a: { b: "c" } } }],
-    ["numbers that the table does not know", { large: 1e300, small: 1e-300, precise: 0.1234567890123456 }],
-    ["an empty name", { "": 1, inside: { "": 2 } }],
-    ["names of JavaScript", { constructor: 1, toString: 2, length: 3 }],
+    ["every type of JSON", { text: "", number: -1.5, yes: true, nothing: null, list: [[], {}], "": { "": 1 } }],
+    ["numbers that the table does not know, and names of JavaScript", { large: 1e300, small: 1e-300, constructor: 1, length: 2 }],
     ["sixteen kilobytes", { text: "x".repeat(16 * 1024 - '{"text":""}'.length) }],
     ["a depth of a thousand", JSON.parse(`${'{"a":'.repeat(1_000)}1${"}".repeat(1_000)}`)],
   ])("201: metadata comes back as it was: %s", async (_, metadata) => {

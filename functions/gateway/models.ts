@@ -10,6 +10,7 @@ export const routes = [
       description: "The request as the provider takes it, without a key; the answer as the provider gives it.",
       returns: [200, "*/*"],
       problems: [
+        "invalid_request",
         "run_not_found",
         "lease_lost",
         "provider_unknown",

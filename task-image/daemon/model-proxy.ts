@@ -45,8 +45,6 @@ export const startModelProxy = async (options: Options) => {
   return { origin, key, close, refusal: gateway.refusal }
 }
 
-export type ModelProxy = Awaited<ReturnType<typeof startModelProxy>>
-
 type Gateway = ReturnType<typeof createGateway>
 type Asked = { method: string; path: string; headers: Record<string, string>; body: Buffer; signal: AbortSignal }
 type Answer = IncomingMessage | { refusal: Omit<Refusal, "attempts">; body: Buffer; headers: OutgoingHttpHeaders }

@@ -1,0 +1,178 @@
+import { beforeAll, describe, expect, test } from "vitest"
+import { z } from "zod"
+import type { Route } from "#functions/http/route.ts"
+import { routesOf } from "#functions/http/routes.ts"
+import { problemsOf } from "../openapi/document.ts"
+import { type Answer, as, newAccount, shared } from "./app.ts"
+import { type Container, claimedContainer, newContainer, storeOutput } from "./container.ts"
+
+/** What holds for every endpoint, asked of every endpoint there is. A new route is under these tests without a word here. */
+
+const app = shared()
+const routes = [...(await routesOf("api")), ...(await routesOf("agent")), ...(await routesOf("gateway"))]
+const named = (chosen: Route[]) => chosen.map((route): [string, Route] => [route.name, route])
+const idsIn = ({ name }: Route) => [...name.matchAll(/\{(\w+)\}/g)].map(([, id]) => id!)
+
+const publicRoutes = routes.filter(({ door }) => door === "key")
+const protectedRoutes = routes.filter(({ door }) => door !== "anybody")
+const containerRoutes = routes.filter(({ door }) => door === "run" || door === "claim")
+const withBody = routes.filter(({ body }) => body)
+const withCursor = publicRoutes.filter(({ query }) => query instanceof z.ZodObject && "cursor" in query.shape)
+const withIds = publicRoutes.filter((route) => idsIn(route).length > 0)
+
+type Ids = Record<string, string>
+type Account = Awaited<ReturnType<typeof newAccount>>
+
+/** Ids that no account has, by their names in paths. */
+const unknown: Ids = new Proxy({}, { get: (_, name: string) => `${name}_that_nobody_has` })
+
+/** One of each kind of thing that an account owns, by the name of its id in paths. */
+const makeThings = async (account: Account): Promise<Ids> => {
+  const container = await claimedContainer(app, account)
+  const { agentId, agentVersionId: versionId, id: taskId } = container.task
+  return { agentId, versionId, taskId, fileId: await storeOutput(container, "report.md", Buffer.from("x")) }
+}
+
+const urlOf = ({ name, method }: Route, ids: Ids) => {
+  const path = name.split(" ")[1]!.replace("{provider}", "anthropic").replace("{proxy+}", "v1/messages")
+  return `${method === "ANY" ? "POST" : method} ${path.replace(/\{(\w+)\}/g, (_, id: string) => wanted(ids, id))}`
+}
+
+const wanted = (ids: Ids, id: string) => {
+  if (!ids[id]) throw new Error(`Say in makeThings how a thing with a {${id}} is made`)
+  return ids[id]
+}
+
+const exampleOf = ({ body }: Route) => body?.meta()?.example
+
+interface Call {
+  ids?: Ids
+  key?: string | undefined
+  query?: string
+  body?: unknown
+}
+
+/** Calls a route, and holds every answer to what the route promises. */
+const call = async (route: Route, { ids = unknown, key, query = "", body = exampleOf(route) }: Call): Promise<Answer> => {
+  const answer = await as(app, key).send(`${urlOf(route, ids)}${query}`, body)
+  const requestId = answer.headers.get("x-request-id")
+  expect(requestId, "the request's id").toMatch(/\S/)
+  if (answer.status >= 400) {
+    expect(answer.body.error).toMatchObject({ message: expect.stringMatching(/\S/), requestId })
+    expect(problemsOf(route)).toContain(answer.body.error.code)
+  } else {
+    const [status, schema] = route.returns
+    expect(answer.status).toBe(status)
+    if (schema instanceof z.ZodType) expect(schema.parse(answer.body)).toEqual(answer.body)
+    if (schema === null) expect(answer.body).toBe("")
+  }
+  return answer
+}
+
+let own: Account
+let other: Account
+let ownThings: Ids = {}
+let otherThings: Ids = {}
+let container: Container
+
+beforeAll(async () => {
+  own = await newAccount(app)
+  other = await newAccount(app)
+  ownThings = await makeThings(own)
+  otherThings = await makeThings(other)
+  container = await newContainer(app, own)
+  await container.claim()
+})
+
+const keyFor = ({ door }: Route, { apiKey, runToken, claimToken } = { ...own, ...container }) =>
+  ({ key: apiKey, run: runToken, claim: claimToken, anybody: undefined })[door]
+
+test("there are routes of every kind", () => {
+  for (const some of [publicRoutes, containerRoutes, withBody, withCursor, withIds]) expect(some.length).toBeGreaterThan(1)
+})
+
+describe.each(named(protectedRoutes))("%s", (_, route) => {
+  test.each([
+    ["no key", undefined],
+    ["a key that nobody has", "ac_live_0000000000000000000000000000000000000000000"],
+    ["something that is no key", "nonsense.nonsense"],
+  ])("401 unauthorized: %s", async (_case, key) => {
+    const { status, body } = await call(route, { key })
+    expect(status).toBe(401)
+    expect(body).toEqual({
+      error: { code: "unauthorized", message: "Invalid or missing API key.", requestId: expect.any(String) },
+    })
+  })
+})
+
+describe.each(named(withBody))("%s", (_, route) => {
+  test("the documented example is valid", () => {
+    expect(exampleOf(route)).toBeTypeOf("object")
+    expect(route.body!.safeParse(exampleOf(route)).error).toBeUndefined()
+  })
+
+  test("422 invalid_request: the example with a field that is not known", async () => {
+    const ids = { ...ownThings, run_id: container.runId }
+    const body = { ...(exampleOf(route) as object), fieldThatNobodyKnows: 1 }
+    const { status, body: answer } = await call(route, { ids, key: keyFor(route), body })
+    expect(status).toBe(422)
+    expect(answer.error.code).toBe("invalid_request")
+    expect(answer.error.issues).toEqual([{ path: "fieldThatNobodyKnows", message: expect.any(String) }])
+  })
+})
+
+describe.each(named(withCursor))("%s", (_, route) => {
+  test("422 invalid_request: a cursor that we did not make", async () => {
+    const { status, body } = await call(route, { ids: ownThings, key: own.apiKey, query: "?cursor=bm9uZQ.bm9uZQ" })
+    expect(status).toBe(422)
+    expect(body.error.issues).toEqual([{ path: "cursor", message: expect.any(String) }])
+  })
+})
+
+describe.each(named(withIds))("%s", (_, route) => {
+  const withoutId = ({ status, body: { error } }: Answer) => ({ status, error: { ...error, requestId: undefined } })
+
+  test.each(idsIn(route).map((id, i) => [id, i] as const))(
+    "404: another account's {%s} is the same as none, and nothing happens to it",
+    async (id, i) => {
+      const before = await own.send(`GET /agents/${ownThings.agentId}`)
+      // Everything to the left of it is the caller's, so that only this one is foreign.
+      const leftOf = Object.fromEntries(
+        idsIn(route)
+          .slice(0, i)
+          .map((name) => [name, wanted(otherThings, name)]),
+      )
+      const foreign = await call(route, { ids: { ...ownThings, ...leftOf }, key: other.apiKey })
+      const missing = await call(route, { ids: { ...otherThings, [id]: unknown[id]! }, key: other.apiKey })
+      expect(foreign.status).toBe(404)
+      expect(withoutId(foreign)).toEqual(withoutId(missing))
+      expect((await own.send(`GET /agents/${ownThings.agentId}`)).body).toEqual(before.body)
+    },
+  )
+})
+
+describe.each(named(publicRoutes))("%s", (_, route) => {
+  test("answers the documented example as documented", async () => {
+    // What is deleted is its own thing, so that the others have theirs.
+    const ids = route.method === "DELETE" ? await makeThings(own) : ownThings
+    const { status } = await call(route, { ids, key: own.apiKey })
+    expect(status).toBe(route.returns[0])
+  })
+})
+
+describe.each(named(containerRoutes))("%s", (_, route) => {
+  test("answers the documented example with what it promises", async () => {
+    const fresh = route.door === "claim" ? await newContainer(app, own) : await claimedContainer(app, own)
+    const { status, body } = await call(route, { ids: { run_id: fresh.runId }, key: keyFor(route, { ...own, ...fresh }) })
+    if (route.body) expect(body.error?.code).not.toBe("invalid_request")
+    expect(status).not.toBe(500)
+  })
+})
+
+describe.each(named(containerRoutes.filter(({ name }) => name.includes("{run_id}"))))("%s", (_, route) => {
+  test("403 foreign_run: a token is good for its own run only", async () => {
+    const { status, body } = await call(route, { ids: { run_id: "run_of_somebody_else" }, key: container.runToken })
+    expect(status).toBe(403)
+    expect(body.error.code).toBe("foreign_run")
+  })
+})
