@@ -63,7 +63,9 @@ An agent can read and change whatever the user of this process can.
   return `
   API           ${url}/api/v1
   API key       ${from === "environment" ? "…" : key} (${sources[from]})
-  AWS endpoint  ${stack.awsUrl} (access key and secret: ${stack.credentials.accessKeyId})
+  AWS endpoint  ${stack.awsUrl}
+  AWS access key / secret
+                ${stack.credentials.accessKeyId} / ${stack.credentials.secretAccessKey}
   Data folder   ${data}
   Isolation     ${isolation}
 ${isolation === "none" ? warning : ""}

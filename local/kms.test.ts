@@ -11,7 +11,7 @@ import {
   VerifyMacCommand,
 } from "@aws-sdk/client-kms"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { makeKeyRing, operator } from "./credentials.ts"
+import { makeKeyRing } from "./credentials.ts"
 import { makeFixture, roleOf } from "./fixture.ts"
 import { openKms } from "./kms.ts"
 import { openLambda } from "./lambda/lambda.ts"
@@ -48,6 +48,7 @@ const fixture = makeFixture(
 )
 const { wiring, data } = fixture
 const keys = makeKeyRing(wiring)
+const { operator } = keys
 const lambda = openLambda({ ...wiring, ...fixture, verbose: false, environment: () => ({}) })
 let aws: Port
 

@@ -108,6 +108,18 @@ describe("a started program", () => {
     expect(await again.exited).toBe(0)
   })
 
+  test("prints the operator's secret for AWS, which is this folder's own, and keeps it where only its owner reads it", async () => {
+    const path = join(data, "aws-secret")
+    const secret = readFileSync(path, "utf8").trim()
+    expect(secret).toMatch(/^[\w-]{40}$/)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    const again = await ready(["--data", data])
+    expect(again.output()).toContain(`local / ${secret}\n`)
+    const other = await ready(["--data", join(folder, "other")])
+    expect(other.output()).toMatch(/local \/ [\w-]{40}\n/)
+    expect(other.output()).not.toContain(secret)
+  })
+
   test("takes the key from the environment, and does not print it", async () => {
     const given = `ac_live_${"k".repeat(43)}`
     const program = await ready(["--data", join(folder, "given")], { DORMOUSE_API_KEY: given })

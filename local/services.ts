@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { now } from "#core/clock.ts"
-import { type KeyRing, operator } from "./credentials.ts"
+import { type KeyRing, operatorKeyId } from "./credentials.ts"
 import { type DynamoDb, openDynamoDb } from "./dynamodb.ts"
 import { detectIsolation, type Isolation } from "./ecs/isolation.ts"
 import { openEcs } from "./ecs/service.ts"
@@ -229,7 +229,7 @@ const defaultBus = ({ region: home, account }: Wiring, region = home) => `arn:aw
 async function provideTables(wiring: Wiring, dynamoDb: DynamoDb): Promise<Map<string, string>> {
   const streams = new Map<string, string>()
   for (const table of wiring.tables) {
-    const arn = await provideTable(dynamoDb, table, { accessKeyId: operator.accessKeyId, region: wiring.region })
+    const arn = await provideTable(dynamoDb, table, { accessKeyId: operatorKeyId, region: wiring.region })
     if (arn) streams.set(table.name, arn)
   }
   return streams

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import { apiHandler } from "./apigateway/gateway.ts"
-import { type Credentials, makeKeyRing, operator } from "./credentials.ts"
+import { type Credentials, makeKeyRing, operatorSecret } from "./credentials.ts"
 import { makeInvocations } from "./invocations.ts"
 import { lockFolder } from "./lock.ts"
 import { fillPlaceholders } from "./placeholders.ts"
@@ -75,7 +75,7 @@ async function open(options: StackOptions, defer: Defer): Promise<Omit<Stack, "s
   const [apiUrl, awsUrl] = [urlOf(api), urlOf(aws)]
   const values = { ...env, API_URL: `${apiUrl}/${options.wiring.api.stage}` }
   const wiring = fillPlaceholders(options.wiring, values)
-  const keys = makeKeyRing(wiring)
+  const keys = makeKeyRing(wiring, operatorSecret(data))
 
   const storage = openStorage({ wiring, data, keys, counters }, defer)
   const lambda = openFunctions({ wiring, data, keys, bundles, awsUrl, verbose }, defer)
@@ -88,7 +88,7 @@ async function open(options: StackOptions, defer: Defer): Promise<Omit<Stack, "s
   lambda.resume()
   api.serve(apiHandler({ wiring, lambda }))
   defer(api.close)
-  return { apiUrl, awsUrl, isolation, credentials: operator, credentialsOf: keys.of, invoke: invocations.wait, counters }
+  return { apiUrl, awsUrl, isolation, credentials: keys.operator, credentialsOf: keys.of, invoke: invocations.wait, counters }
 }
 
 const urlOf = ({ number }: Port) => `http://127.0.0.1:${number}`

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { type Credentials, makeKeyRing, operator } from "./credentials.ts"
+import { type Credentials, makeKeyRing } from "./credentials.ts"
 import { makeFixture, roleOf } from "./fixture.ts"
 import { openLambda } from "./lambda/lambda.ts"
 import { openPort, type Port } from "./port.ts"
@@ -8,6 +8,7 @@ import { awsHandler, openBooks } from "./server.ts"
 
 const fixture = makeFixture({ someone: { code: "export const handler = () => {}" } })
 const keys = makeKeyRing(fixture.wiring)
+const { operator } = keys
 const lambda = openLambda({ ...fixture.wiring, ...fixture, verbose: false, environment: () => ({}) })
 let aws: Port
 

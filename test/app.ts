@@ -1,14 +1,12 @@
 import { randomUUID } from "node:crypto"
 import { inject } from "vitest"
-import { invoke } from "./aws.ts"
+import { type Aws, invoke } from "./aws.ts"
 
 /** The front door: a running stack, entered as users do. */
 
-export interface App {
+export interface App extends Aws {
   /** Origin of the API. */
   apiUrl: string
-  /** Where AWS's own protocols are spoken. */
-  awsUrl: string
   /** Invokes the operator's function. */
   operate(operation: object): Promise<Record<string, string>>
 }
@@ -17,10 +15,12 @@ export interface App {
 export const shared = (): App => appOf(inject("stack"))
 
 /** A stack that a test has started for itself. */
-export const appOf = ({ apiUrl, awsUrl }: { apiUrl: string; awsUrl: string }): App => ({
+export const appOf = ({ apiUrl, awsUrl, credentials }: Aws & { apiUrl: string }): App => ({
   apiUrl,
   awsUrl,
-  operate: async (operation) => (await invoke({ awsUrl }, "dormouse-operate-operate", operation)) as Record<string, string>,
+  credentials,
+  operate: async (operation) =>
+    (await invoke({ awsUrl, credentials }, "dormouse-operate-operate", operation)) as Record<string, string>,
 })
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies are read as a user's script would read them.

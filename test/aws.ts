@@ -1,26 +1,27 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
 import { ECSClient } from "@aws-sdk/client-ecs"
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
-import { S3Client } from "@aws-sdk/client-s3"
 import { SFNClient } from "@aws-sdk/client-sfn"
 import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb"
 
 /** AWS of a stack, with the operator's keys: what is stored and what runs, read as an operator would. */
 
 export interface Aws {
+  /** Where AWS's own protocols are spoken. */
   awsUrl: string
+  /** The operator's, which every stack has its own of. */
+  credentials: { accessKeyId: string; secretAccessKey: string }
 }
 
-export const configOf = ({ awsUrl }: Aws, region = "us-east-1") => ({
+export const configOf = ({ awsUrl, credentials }: Aws, region = "us-east-1") => ({
   endpoint: awsUrl,
   region,
-  credentials: { accessKeyId: "local", secretAccessKey: "local" },
+  credentials,
   maxAttempts: 1,
 })
 
 export const ecsOf = (aws: Aws, region?: string) => new ECSClient(configOf(aws, region))
 export const sfnOf = (aws: Aws) => new SFNClient(configOf(aws))
-export const s3Of = (aws: Aws) => new S3Client({ ...configOf(aws), forcePathStyle: true })
 export const tableOf = (aws: Aws) => DynamoDBDocumentClient.from(new DynamoDBClient(configOf(aws)))
 
 /** Invokes a function with an event, and answers what it answers. Rejects with an error of the function's own name. */

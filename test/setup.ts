@@ -4,11 +4,12 @@ import { join } from "node:path"
 import type { TestProject } from "vitest/node"
 import { build } from "../build/bundle.ts"
 import { startStack } from "../local/stack.ts"
+import type { Aws } from "./aws.ts"
 import { idleBundles } from "./idle-container.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
-    stack: { apiUrl: string; awsUrl: string }
+    stack: Aws & { apiUrl: string }
   }
 }
 
@@ -20,7 +21,7 @@ export default async function setup(project: TestProject) {
   const data = mkdtempSync(join(tmpdir(), "dormouse-shared-"))
   const wiring = JSON.parse(readFileSync(join(root, "infra/wiring.json"), "utf8"))
   const stack = await startStack({ wiring, data, bundles: idleBundles(data), isolation: "none" })
-  project.provide("stack", { apiUrl: stack.apiUrl, awsUrl: stack.awsUrl })
+  project.provide("stack", { apiUrl: stack.apiUrl, awsUrl: stack.awsUrl, credentials: stack.credentials })
   return async () => {
     await stack.stop()
     rmSync(data, { recursive: true, force: true })

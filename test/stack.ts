@@ -2,15 +2,31 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startStack } from "../local/stack.ts"
+import type { Wiring } from "../local/wiring.ts"
 import type { App } from "./app.ts"
+import { idleBundles } from "./idle-container.ts"
+
+interface Otherwise {
+  /** Its containers do nothing, so that the test can speak for them: see container.ts. */
+  idle?: boolean
+  isolation?: "bubblewrap" | "none"
+  /** Makes the wiring another one: with a part that is out of order, for instance. */
+  rewire?: (wiring: Wiring) => Wiring
+}
 
 /** A stack of a test's own: to move its time, to look at its counters, to kill what it runs. */
-export const ownStack = async (env: Record<string, string> = {}, data = mkdtempSync(join(tmpdir(), "dormouse-test-"))) => {
-  const wiring = JSON.parse(readFileSync(join(import.meta.dirname, "../infra/wiring.json"), "utf8"))
-  const stack = await startStack({ wiring, data, isolation: "none", env })
+export const ownStack = async (
+  env: Record<string, string> = {},
+  data = mkdtempSync(join(tmpdir(), "dormouse-test-")),
+  { idle = false, isolation = "none", rewire = (wiring) => wiring }: Otherwise = {},
+) => {
+  const wiring = rewire(JSON.parse(readFileSync(join(import.meta.dirname, "../infra/wiring.json"), "utf8")) as Wiring)
+  const bundles = idle ? { bundles: idleBundles(data) } : {}
+  const stack = await startStack({ wiring, data, ...bundles, isolation, env })
   const app: App = {
     apiUrl: stack.apiUrl,
     awsUrl: stack.awsUrl,
+    credentials: stack.credentials,
     operate: async (operation) => (await stack.invoke("dormouse-operate-operate", operation)) as Record<string, string>,
   }
   return {

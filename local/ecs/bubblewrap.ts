@@ -1,26 +1,12 @@
 import { spawn } from "node:child_process"
-import { accessSync, constants } from "node:fs"
-import { delimiter, join } from "node:path"
 import type { Readable, Writable } from "node:stream"
 import { identityOf, signal } from "./identity.ts"
 import { exitCodeOf, type Launch, type Running, withLog } from "./launch.ts"
-import { containerPath, sandboxed } from "./sandbox.ts"
-
-const isExecutable = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
+import { containerPath, findProgram } from "./limits.ts"
+import { sandboxed } from "./sandbox.ts"
 
 /** Path of the program, if this machine has it. */
-export const findBubblewrap = (): string | undefined =>
-  (process.env.PATH ?? "")
-    .split(delimiter)
-    .map((folder) => join(folder, "bwrap"))
-    .find(isExecutable)
+export const findBubblewrap = (): string | undefined => findProgram("bwrap", process.env.PATH ?? "")
 
 interface Inner {
   pid: number

@@ -54,7 +54,7 @@ const sizes: Record<number, number[]> = {
 }
 
 /** `1024`, `1 vCPU` and `2 GB` as plain numbers. */
-const units = (value: unknown): number => {
+export const units = (value: unknown): number => {
   const [, amount, unit = ""] = /^\s*([\d.]+)\s*(vcpu|gb)?\s*$/i.exec(String(value ?? "")) ?? []
   return Number(amount) * (unit === "" ? 1 : 1024)
 }

@@ -4,19 +4,27 @@ import { platform } from "node:os"
 
 /** Tells a process from a later one with the same number. */
 
-interface Stat {
+export interface Stat {
   state: string
+  parent: number
   group: number
+  session: number
+  threads: number
+  /** Pages of memory that it holds, shared ones included. */
+  pages: number
   /** Clock ticks from the machine's start to the process's. */
   started: number
 }
 
-const readStat = (pid: number): Stat | undefined => {
+/** What the kernel says of a process; nothing when there is none, or no /proc. */
+export const readStat = (pid: number): Stat | undefined => {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8")
     // The command stands in brackets and may hold anything, so the fields are counted from its end.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
-    return { state: fields[0] ?? "", group: Number(fields[2]), started: Number(fields[19]) }
+    const [parent = 0, group = 0, session = 0] = fields.slice(1, 4).map(Number)
+    const [threads = 0, , started = 0, , pages = 0] = fields.slice(17, 22).map(Number)
+    return { state: fields[0] ?? "", parent, group, session, threads, started, pages }
   } catch {
     return undefined
   }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { findBubblewrap, startSandboxed } from "./bubblewrap.ts"
 import { type Launch, nodePath } from "./launch.ts"
+import { mostProcesses } from "./limits.ts"
 
 export type Isolation = "bubblewrap" | "none"
 
@@ -26,6 +27,7 @@ const tryBubblewrap = async (): Promise<string | undefined> => {
     folder,
     taskImage: import.meta.dirname,
     data: folder,
+    limits: { memory: 512, processes: mostProcesses },
     log,
   }
   try {

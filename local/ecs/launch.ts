@@ -1,6 +1,7 @@
 import { chownSync, closeSync, mkdirSync, openSync } from "node:fs"
 import { constants } from "node:os"
 import { dirname, join } from "node:path"
+import type { Limits } from "./limits.ts"
 
 /** What it takes to run the container of a task on this machine. */
 export interface Launch {
@@ -14,6 +15,7 @@ export interface Launch {
   taskImage: string
   /** Folder of the embedded AWS, of which the container sees nothing but its own workspace. */
   data: string
+  limits: Limits
   /** File that takes what the container writes to its outputs. */
   log: string
 }

@@ -35,7 +35,8 @@ describe("a task without isolation", () => {
     delete process.env.DORMOUSE_TEST_SECRET
     await ended(task)
     const folder = join(aws.data, "tasks", idOf(task))
-    const own = ["DORMOUSE_CLOCK", "DORMOUSE_ECS_TASK", "DORMOUSE_WORKSPACE", "HOME", "KIND", "LANG", "PATH", "PWD", "SCRIPT"]
+    const ours = ["DORMOUSE_CLOCK", "DORMOUSE_ECS_TASK", "DORMOUSE_NOTICE", "DORMOUSE_WORKSPACE"]
+    const own = [...ours, "HOME", "KIND", "LANG", "PATH", "PWD", "SCRIPT"]
     expect(aws.said(task)).toEqual([own, [join(folder, "home"), join(folder, "workspace")]])
     expect(readFileSync(join(aws.data, "logs", "tasks", `${idOf(task)}.log`), "utf8")).toMatch(
       /^This task runs without isolation/,

@@ -2,14 +2,16 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { after, millis, now } from "#core/clock.ts"
 import { startSandboxed } from "./bubblewrap.ts"
-import type { TaskDefinition } from "./definition.ts"
+import { type TaskDefinition, units } from "./definition.ts"
 import { identityOf, orphansOf, signal } from "./identity.ts"
 import type { Isolation } from "./isolation.ts"
 import type { Launch, Running } from "./launch.ts"
+import { type Limits, mostProcesses, sayLimits } from "./limits.ts"
 import { marker, startPlain } from "./plain.ts"
 import { removeFolder } from "./remove.ts"
 import type { Store, TaskRow } from "./store.ts"
 import { commandOf, essentialOf, idOf, type StateChange, started, stateChange, stopped, stopping, type Task } from "./task.ts"
+import { type Watched, watchContainers } from "./watch.ts"
 
 export interface RunnerOptions {
   taskImage: string
@@ -22,8 +24,11 @@ export interface RunnerOptions {
 
 interface Live {
   running: Running
+  limits: Limits
   stopTimeoutSeconds: number
   cancelKill?: () => void
+  /** It was ended for taking more than its limits allow. */
+  excess?: string
 }
 
 const lost = {
@@ -31,7 +36,13 @@ const lost = {
   stoppedReason: "Essential container in task exited, because the machine stopped while it ran",
   reason: "The host ended before the container did",
 }
-const withoutIsolation = "This task runs without isolation: its processes can read what the user of this machine can read.\n"
+const withoutIsolation = "This task runs without isolation: its processes can read and change what the user of this machine can."
+/** Without a memory in its definition, which only Fargate asks for. */
+const defaultMemory = 4096
+
+const exited = { stopCode: "EssentialContainerExited", stoppedReason: "Essential container in task exited" }
+/** The exit code of what SIGKILL has ended. */
+const killed = 137
 
 /** Runs the processes of tasks, and writes down what becomes of them. */
 export class Runner {
@@ -39,12 +50,14 @@ export class Runner {
   readonly #options: RunnerOptions
   readonly #live = new Map<string, Live>()
   readonly #removals = new Set<Promise<void>>()
+  readonly #unwatch: () => void
   #closed: boolean = false
 
   constructor(store: Store, options: RunnerOptions) {
     this.#store = store
     this.#options = options
     this.#recover()
+    this.#unwatch = watchContainers(() => this.#watched())
   }
 
   start(region: string, task: Task, definition: TaskDefinition) {
@@ -52,15 +65,16 @@ export class Runner {
     const { name } = essentialOf(definition)
     const fail = (error: unknown) => this.#end(region, id, name, { stopCode: "TaskFailedToStart", stoppedReason: String(error) })
     try {
-      const { running, stopTimeoutSeconds } = this.#launch(task, definition)
-      this.#live.set(id, { running, stopTimeoutSeconds })
+      const live = this.#launch(task, definition)
+      const { running } = live
+      this.#live.set(id, live)
       if (running.pid !== 0) {
         this.#store.setProcess(id, running.pid, identityOf(running.pid) ?? "")
         running.begin()
         this.#save(region, started(task, name, millis()))
       }
-      const exited = { stopCode: "EssentialContainerExited", stoppedReason: "Essential container in task exited" }
-      void running.exited.then(({ exitCode }) => this.#end(region, id, name, { ...exited, exitCode }), fail)
+      const end = (exitCode: number) => ({ ...exited, exitCode: live.excess ? killed : exitCode, reason: live.excess })
+      void running.exited.then(({ exitCode }) => this.#end(region, id, name, end(exitCode)), fail)
     } catch (error) {
       fail(error)
     }
@@ -82,6 +96,7 @@ export class Runner {
   /** Kills what runs. To the next start it is lost, as everything that ran is after a crash. */
   async close() {
     this.#closed = true
+    this.#unwatch()
     const live = [...this.#live.values()]
     for (const { running, cancelKill } of live) {
       cancelKill?.()
@@ -91,18 +106,33 @@ export class Runner {
     await Promise.all(this.#removals)
   }
 
-  #launch(task: Task, definition: TaskDefinition) {
+  #watched(): Watched[] {
+    const running = [...this.#live.values()].filter(({ running: { pid }, excess }) => pid !== 0 && !excess)
+    return running.map((live) => ({
+      pid: live.running.pid,
+      limits: live.limits,
+      onExceeded: (reason) => {
+        live.excess = reason
+        live.running.kill()
+      },
+    }))
+  }
+
+  #launch(task: Task, definition: TaskDefinition): Live {
     const { taskImage, isolation, data, environment: common } = this.#options
     const { command, environment, stopTimeoutSeconds } = commandOf(task, definition)
     const taskId = idOf(task)
     const log = join(data, "logs", "tasks", `${taskId}.log`)
     const folder = join(data, "tasks", taskId)
     mkdirSync(folder, { recursive: true })
-    const launch: Launch = { taskId, command, environment: { ...common, ...environment }, folder, taskImage, data, log }
-    if (isolation === "bubblewrap") return { running: startSandboxed(launch), stopTimeoutSeconds }
+    const limits = { memory: units(definition.memory ?? defaultMemory), processes: mostProcesses }
+    const isSandboxed = isolation === "bubblewrap"
+    const notice = [...(isSandboxed ? [] : [withoutIsolation]), sayLimits(limits, isSandboxed)].join("\n")
     mkdirSync(dirname(log), { recursive: true })
-    appendFileSync(log, withoutIsolation)
-    return { running: startPlain(launch), stopTimeoutSeconds }
+    appendFileSync(log, `${notice}\n`)
+    const variables = { ...common, DORMOUSE_NOTICE: notice, ...environment }
+    const launch: Launch = { taskId, command, environment: variables, folder, taskImage, data, limits, log }
+    return { running: isSandboxed ? startSandboxed(launch) : startPlain(launch), limits, stopTimeoutSeconds }
   }
 
   #end(region: string, id: string, essential: string, end: Parameters<typeof stopped>[2]) {

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpat
 import { homedir } from "node:os"
 import { join, sep } from "node:path"
 import { daemonFolder, type Launch, makeFolder, nodePath } from "./launch.ts"
+import { containerPath, limitedBy } from "./limits.ts"
 
 /** How a container looks from inside, as arguments for bubblewrap. */
 
@@ -11,8 +12,27 @@ const nobody = 65534
 const home = "/home/dormouse"
 const clock = "/run/dormouse/clock"
 
-/** What a container image holds of a machine. What is not named here (homes, `/run`, `/srv`, `/mnt` …) is not there inside. */
-const system = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "var", "nix", "gnu", "snap", "sys"]
+/**
+ * What a container image holds of a machine. What is not named here (homes, `/run`, `/srv`, `/mnt` …) is not there inside. Of `/var` it
+ * is what programs need: logs, mail, spools and the sockets of services are this machine's own business.
+ */
+const names = [
+  "bin",
+  "sbin",
+  "lib",
+  "lib32",
+  "lib64",
+  "libx32",
+  "usr",
+  "etc",
+  "var/lib",
+  "var/cache",
+  "nix",
+  "gnu",
+  "snap",
+  "sys",
+]
+const system = names.map((name) => `/${name}`)
 
 interface Mount {
   source: string
@@ -31,7 +51,9 @@ const show = (path: string): string[] => {
   return stat.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path]
 }
 
-const systemFolders = () => system.flatMap((name) => show(`/${name}`))
+/** Folders have to be made for what lies deeper than the root. */
+const parents = ["--perms", "0755", "--dir", "/var", "--symlink", "/run", "/var/run", "--symlink", "/run/lock", "/var/lock"]
+const systemFolders = () => [...parents, ...system.flatMap(show)]
 
 /** Entry by entry, so that `/opt/dormouse` can be added. */
 const optional = () => {
@@ -41,10 +63,10 @@ const optional = () => {
 
 /** Private places of this machine that lie inside what is shown. */
 const hidden = (data: string) => {
-  const shown = [...system.map((name) => `/${name}`), "/opt"]
+  const shown = [...system, "/opt"]
   const isShown = (path: string) => shown.some((folder) => path.startsWith(folder + sep))
-  const places = ["/var/tmp", "/var/run", data, homedir()].filter((path) => existsSync(path)).map((path) => realpathSync(path))
-  return [...new Set(places)].filter(isShown).flatMap((path) => ["--tmpfs", path])
+  const places = [data, homedir()].filter((path) => existsSync(path)).map((path) => realpathSync(path))
+  return [...new Set(places)].filter(isShown).flatMap((path) => ["--tmpfs", path, "--remount-ro", path])
 }
 
 /** Names the user of the container: programs such as ssh do not work for a user without a name. */
@@ -63,6 +85,9 @@ const mounts = (launch: Launch): Mount[] => {
     { source: realpathSync(process.execPath), target: nodePath },
     { source: makeFolder(launch, "workspace", owner()), target: "/workspace", writable: true },
     { source: makeFolder(launch, "tmp", owner()), target: "/tmp", writable: true },
+    { source: makeFolder(launch, "var-tmp", owner()), target: "/var/tmp", writable: true },
+    // On disk, as the others, and not in memory, of which a container would have more than its share.
+    { source: makeFolder(launch, "shm", owner()), target: "/dev/shm", writable: true },
     { source: makeFolder(launch, "home", owner()), target: home, writable: true },
     ...(existsSync("/etc/passwd") ? [{ source: passwd(launch), target: "/etc/passwd" }] : []),
     ...(resolver.startsWith("/run/") ? [{ source: resolver, target: resolver }] : []),
@@ -77,8 +102,6 @@ const imageMounts = (taskImage: string): Mount[] =>
     .filter(({ target }) => target !== nodePath)
 
 const bind = ({ source, target, writable }: Mount) => [writable ? "--bind" : "--ro-bind", source, target]
-
-export const containerPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /** Variables of the container: nothing of this machine's but `LANG`. */
 const environmentOf = ({ environment }: Launch): Record<string, string> => ({
@@ -103,7 +126,8 @@ const inside = (launch: Launch, all: Mount[], info: number): string[] => [
   ...hidden(launch.data),
   ...["--proc", "/proc", "--dev", "/dev"],
   ...all.flatMap(bind),
-  ...["--remount-ro", "/", "--chdir", "/workspace", "--clearenv"],
+  ...["/run", "/dev", "/"].flatMap((path) => ["--remount-ro", path]),
+  ...["--chdir", "/workspace", "--clearenv"],
   ...setenv(environmentOf(launch)),
 ]
 
@@ -149,7 +173,7 @@ export const sandboxed = (launch: Launch, bubblewrap: string, descriptors: { inf
   const all = [...imageMounts(launch.taskImage), ...mounts(launch)]
   const { staged, words } = isRoot() ? asNobody(launch, all, bubblewrap) : { staged: all, words: [bubblewrap] }
   return {
-    command: [...words, "--args", String(descriptors.options), ...launch.command],
+    command: [...words, "--args", String(descriptors.options), ...limitedBy(launch.limits), ...launch.command],
     options: inside(launch, staged, descriptors.info)
       .map((option) => `${option}\0`)
       .join(""),

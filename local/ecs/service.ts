@@ -156,7 +156,7 @@ export class Ecs implements JsonService {
 /**
  * ECS of one machine, as far as tasks on Fargate go. No image is pulled: the machine's own system stands for the image, and `taskImage`
  * for what the first container of a task definition copies to `/opt/dormouse`, so that of every task the command of its one essential
- * container is run, in bubblewrap or as a plain process; the other containers count as done. CPU and memory are not limited. What
+ * container is run, in bubblewrap or as a plain process; the other containers count as done. Memory is limited as the task definition says, and so are processes; CPU is not. What
  * containers write to their outputs goes to `logs/tasks/<task id>.log` in the data folder.
  *
  * State survives `kill -9`: what ran then is stopped at the next start, and its event is put.

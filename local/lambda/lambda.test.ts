@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { makeKeyRing, operator } from "../credentials.ts"
+import { makeKeyRing } from "../credentials.ts"
 import { functionArn, makeFixture, roleOf } from "../fixture.ts"
 import { openPort, type Port } from "../port.ts"
 import { awsHandler, openBooks } from "../server.ts"
@@ -66,13 +66,12 @@ beforeAll(async () => {
   lambda = open()
   const s3 = () => Promise.reject(new Error("There is no S3 here"))
   aws = await openPort(0)
-  aws.serve(
-    awsHandler({ wiring: fixture.wiring, keys: makeKeyRing(fixture.wiring), services: [], lambda, s3, books: openBooks() }),
-  )
+  const keys = makeKeyRing(fixture.wiring)
+  aws.serve(awsHandler({ wiring: fixture.wiring, keys, services: [], lambda, s3, books: openBooks() }))
   client = new LambdaClient({
     endpoint: `http://127.0.0.1:${aws.number}`,
     region: "us-east-1",
-    credentials: operator,
+    credentials: keys.operator,
     maxAttempts: 1,
   })
 })

@@ -18,8 +18,15 @@ export type Isolation = {
   wrapper: string[]
 }
 
-/** Processes of its own, and a /proc that shows no others. */
-const namespace = "bwrap --unshare-user --unshare-pid --cap-drop ALL --dev-bind / / --proc /proc --die-with-parent".split(" ")
+/** Processes of its own, a /proc that shows no others, and a home of the daemon's in which nothing can be left for the daemon to find. */
+const namespaceWith = (options: string[]) => {
+  const { HOME: home } = process.env
+  const own = "bwrap --unshare-user --unshare-pid --unshare-ipc --cap-drop ALL --dev-bind / / --proc /proc --die-with-parent"
+  return [...own.split(" "), ...(home ? ["--ro-bind-try", home, home] : []), ...options]
+}
+
+/** The best comes first: without user namespaces the agent can mount nothing and reach less of the kernel; old versions cannot do that. */
+const namespaces = () => [["--disable-userns"], []].map(namespaceWith)
 
 /**
  * The best isolation to be had here, for an agent that works in `folder`: another user, if we are root; or else, as in a user
@@ -31,8 +38,8 @@ export const chooseIsolation = async (folder: string): Promise<Isolation | undef
     if (await canWork(asNobody, folder)) return asNobody
     await give(folder, { uid: 0, gid: 0 })
   }
-  const inNamespace = { wrapper: namespace }
-  return (await canWork(inNamespace, folder)) ? inNamespace : undefined
+  for (const wrapper of namespaces()) if (await canWork({ wrapper }, folder)) return { wrapper }
+  return undefined
 }
 
 const give = (folder: string, { uid, gid }: User) =>
