@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream"
-import { GetObjectCommand, HeadObjectCommand, NotFound, PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
+import { GetObjectCommand, HeadObjectCommand, NotFound, S3Client } from "@aws-sdk/client-s3"
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner"
 import { z } from "zod"
 import { setting } from "./aws.ts"
@@ -11,6 +11,7 @@ import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
 import type { PreparedOutput, PrepareOutput } from "./protocol.ts"
 import * as Task from "./task.ts"
+import { presignedPut } from "./upload.ts"
 
 export const TaskFile = z
   .object({
@@ -28,7 +29,6 @@ export const Listed = Page.of(TaskFile).meta({ id: "TaskFilePage" })
 const s3 = new S3Client({})
 
 /** How long a presigned address may be used, in seconds. */
-const uploadSeconds = 900
 const downloadSeconds = 300
 
 /** Output files of a task, in the order of their ids. Raises `task_not_found`. */
@@ -109,18 +109,8 @@ export async function prepare(
   output: Output,
 ): Promise<z.infer<typeof PreparedOutput>> {
   const fileId = fileIdOf(taskId, checked(output.filename))
-  const command = new PutObjectCommand({
-    Bucket: setting("BUCKET_NAME"),
-    Key: objectKey(accountId, taskId, runId, fileId),
-    ContentLength: output.size_bytes,
-  })
-  const upload_url = await getSignedUrl(s3, command, {
-    expiresIn: uploadSeconds,
-    signingDate: now(),
-    signableHeaders: new Set(["content-length"]),
-    unhoistableHeaders: new Set(["content-length"]),
-  })
-  return { file_id: fileId, upload_url, method: "PUT", headers: { "content-length": String(output.size_bytes) } }
+  const key = objectKey(accountId, taskId, runId, fileId)
+  return { file_id: fileId, ...(await presignedPut(key, output.size_bytes)) }
 }
 
 /** Makes an uploaded output visible. Raises `upload_incomplete` where its bytes are not there as announced. */

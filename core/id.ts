@@ -13,6 +13,7 @@ const prefixes = {
   run: "run",
   secret: "sec",
   signal: "sig",
+  modelRequest: "mrq",
 } as const
 
 type Kind = keyof typeof prefixes
@@ -26,6 +27,6 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 /** The same id for the same parts, for things that must not be made twice. Looks like the others; does not sort by time. */
 export const derivedId = (kind: Kind, ...parts: string[]) => {
-  const digest = createHash("sha256").update(parts.join("\n")).digest()
+  const digest = createHash("sha256").update(JSON.stringify(parts)).digest()
   return `${prefixes[kind]}_${Array.from(digest.subarray(0, 26), (byte) => alphabet[byte % 32]).join("")}`
 }

@@ -29,8 +29,10 @@ export const limits = {
   checkpointStorageBytes: 20 * 1024 ** 3,
   /** A larger file is not streamed through the API: the answer redirects to it. */
   streamedDownloadBytes: 100 * 1024 ** 2,
-  /** Body of a request to the model gateway. */
+  /** Body of a request to the model gateway that comes with the request itself: a Lambda takes 6 MB, written as JSON. */
   modelRequestBytes: 4 * 1024 ** 2,
+  /** The same for one that is stored first. */
+  storedModelRequestBytes: 32 * 1024 ** 2,
 } as const
 
 /** Prices, in millionths of a US dollar. */

@@ -1,40 +1,14 @@
 import { Readable, Transform } from "node:stream"
 import { z } from "zod"
-import { limits } from "./limits.ts"
+import * as ModelRequest from "./model-request.ts"
 import { invalid, Problem } from "./problem.ts"
+import { addressOf, providers } from "./provider.ts"
 import * as Run from "./run.ts"
 import * as Secret from "./secret.ts"
 import * as Task from "./task.ts"
 import { type Tokens, usageMeter } from "./usage.ts"
 
 /** The models that a run may use, through us: the provider's key never enters a container. */
-
-interface Provider {
-  /** Where it is, unless the stack says otherwise. */
-  baseUrl: string
-  setting: string
-  /** What an agent may call, below the base URL. */
-  paths: readonly string[]
-  authorize: (key: string) => Record<string, string>
-}
-
-const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
-
-const providers: Record<string, Provider> = {
-  anthropic: {
-    baseUrl: "https://api.anthropic.com",
-    setting: "ANTHROPIC_BASE_URL",
-    paths: ["/v1/messages", "/v1/messages/count_tokens"],
-    authorize: (key) => ({ "x-api-key": key }),
-  },
-  openai: { baseUrl: "https://api.openai.com/v1", setting: "OPENAI_BASE_URL", paths: ["/responses"], authorize: bearer },
-  openrouter: {
-    baseUrl: "https://openrouter.ai/api/v1",
-    setting: "OPENROUTER_BASE_URL",
-    paths: ["/chat/completions", "/messages"],
-    authorize: bearer,
-  },
-}
 
 interface Request {
   provider: string
@@ -48,22 +22,23 @@ interface Request {
 /**
  * Passes a request on to the task's provider with the key that the task, its version or its account has, and the answer back as it
  * comes, counting the tokens. Raises `lease_lost`, `provider_unknown`, `model_not_allowed`, `provider_key_missing`,
- * `payload_too_large`, `provider_unreachable`.
+ * `payload_too_large`, `upload_incomplete`, `provider_unreachable`.
  */
 export async function forward(ref: Run.Ref, request: Request) {
   const [, spec] = await Promise.all([Run.claimed(ref), Task.spec(ref.accountId, ref.taskId)])
   const provider = providers[request.provider]
   if (!provider || request.provider !== spec.execution.provider) throw new Problem("provider_unknown")
-  if (request.body.length > limits.modelRequestBytes) throw new Problem("payload_too_large")
-  const url = addressOf(provider, request)
-  const model = modelOf(request.body)
-  if (model !== spec.execution.model && model !== spec.execution.weakModel) throw new Problem("model_not_allowed", { model })
+  const url = addressOf(request)
+  const body = await ModelRequest.bodyOf(ref, request)
+  const allowed = [spec.execution.model, spec.execution.weakModel]
+  const model = modelsIn(body).find((name) => !allowed.includes(name))
+  if (model !== undefined) throw new Problem("model_not_allowed", { model })
   const key = await keyOf(ref.accountId, spec.keySecretIds)
 
   const response = await fetch(url, {
     method: request.method,
     headers: { ...passedOn(request.headers, requestHeaders), "accept-encoding": "identity", ...provider.authorize(key) },
-    body: new Uint8Array(request.body),
+    body: new Uint8Array(body),
     redirect: "manual",
   }).catch((error: unknown) => {
     throw new Problem("provider_unreachable", { provider: request.provider, reason: reasonOf(error) })
@@ -73,19 +48,13 @@ export async function forward(ref: Run.Ref, request: Request) {
   return { status: response.status, headers, body: metered(ref, response) }
 }
 
-function addressOf({ baseUrl, setting, paths }: Provider, { path, method }: Request) {
-  const asked = new URL(path, "http://provider")
-  const prefix = new URL(baseUrl).pathname.replace(/\/$/, "")
-  const below = asked.pathname.startsWith(`${prefix}/`) ? asked.pathname.slice(prefix.length) : asked.pathname
-  if (method !== "POST" || !paths.includes(below)) throw invalid("path", `An agent may not call ${method} ${asked.pathname}`)
-  return `${(process.env[setting] || baseUrl).replace(/\/$/, "")}${below}${asked.search}`
-}
+/** OpenRouter falls back to `models`, so these are asked for as well. */
+const Body = z.object({ model: z.string(), models: z.array(z.string()).optional() })
 
-const Body = z.object({ model: z.string() })
-
-const modelOf = (body: Buffer) => {
+const modelsIn = (body: Uint8Array) => {
   try {
-    return Body.parse(JSON.parse(body.toString("utf8"))).model
+    const { model, models = [] } = Body.parse(JSON.parse(new TextDecoder().decode(body)))
+    return [model, ...models]
   } catch {
     throw invalid("model", "The request names no model")
   }
@@ -101,7 +70,7 @@ async function keyOf(accountId: string, secretIds: readonly string[]) {
 }
 
 const requestHeaders =
-  /^(content-type|accept|user-agent|anthropic-(version|beta)|openai-.+|http-referer|x-title|x-stainless-.+)$/i
+  /^(content-type|accept|user-agent|anthropic-(version|beta)|openai-.+|http-referer|x-title|x-stainless-.+|(x-)?session-id|x-client-request-id)$/i
 const responseHeaders = /^(content-type|retry-after(-ms)?|request-id|x-request-id|x-should-retry|(anthropic|x)-ratelimit-.+)$/i
 
 const passedOn = (headers: Record<string, string | undefined>, which: RegExp) =>
@@ -113,8 +82,8 @@ const passedOn = (headers: Record<string, string | undefined>, which: RegExp) =>
 
 const errorBytes = 64 * 1024
 
-/** A provider's own words, in case they repeat the key without it. */
-const errorText = async (response: Response, key: string) => (await response.text()).slice(0, errorBytes).replaceAll(key, "[key]")
+/** A provider's own words, in case they repeat the key without it. Cut last, so that no part of the key is left at the end. */
+const errorText = async (response: Response, key: string) => (await response.text()).replaceAll(key, "[key]").slice(0, errorBytes)
 
 /** The answer unchanged; what it used is counted when it ends, however it ends. */
 function metered(ref: Run.Ref, response: Response): Readable {

@@ -105,7 +105,15 @@ export const LogLine = z.strictObject({
 
 /** One batch. The same `sequence` sent again is the same batch: nothing is doubled. */
 export const AppendLogs = z
-  .strictObject({ sequence: z.int().min(1).max(99_999_999), lines: z.array(LogLine).min(1).max(logBatchLines) })
+  .strictObject({
+    sequence: z.int().min(1).max(99_999_999),
+    lines: z
+      .array(LogLine)
+      .min(1)
+      .max(logBatchLines)
+      // A batch is one row of the table, which holds no more than 400 KB.
+      .refine((lines) => Buffer.byteLength(JSON.stringify(lines)) <= logBatchBytes, `At most ${logBatchBytes} bytes of JSON`),
+  })
   .meta({
     id: "AppendLogs",
     example: {
@@ -121,6 +129,23 @@ export const AppendLogs = z
 export const ReportUsage = z
   .strictObject({ cost_usd: z.number().min(0).max(1_000_000) })
   .meta({ id: "ReportUsage", example: { cost_usd: 0.0123 } })
+
+/** Asks where to put the body of a model request that is too large to come with the request. */
+export const PrepareModelRequest = z
+  .strictObject({ size_bytes: z.int().min(1) })
+  .meta({ id: "PrepareModelRequest", example: { size_bytes: 6_000_000 } })
+
+export const PreparedModelRequest = z
+  .object({
+    /** Goes into the request to the model gateway as the header `storedRequestHeader`, in place of a body. Good for a day. */
+    request_id: z.string(),
+    upload_url: z.string(),
+    method: z.literal("PUT"),
+    headers: z.record(z.string(), z.string()),
+  })
+  .meta({ id: "PreparedModelRequest" })
+
+export const storedRequestHeader = "x-dormouse-stored-request"
 
 export const Accepted = z.object({ accepted: z.literal(true) }).meta({ id: "Accepted" })
 

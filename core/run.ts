@@ -96,7 +96,7 @@ async function take(ref: Ref, task: TaskRow, spec: SpecRow, run: RunRow, tokenHa
     ...Sweep.due(task.taskId, lastMoment + Sweep.graceMs),
   })
   if (!change) throw new Problem("lease_lost")
-  const claimed = { status: "claimed" as const, tokenHash, claimedAt, heartbeatAt: claimedAt, leaseUntil: leaseEnd() }
+  const claimed = { status: "claimed" as const, tokenHash, claimedAt, heartbeatAt: claimedAt, leaseUntil: leaseEnd(claimedAt) }
   const refused = await transact({
     ...change.writes,
     run: RunEntity.patch(ref)
@@ -135,7 +135,7 @@ const beatsPerSignal = 4
 /** Renews the lease. Raises `lease_lost`. */
 export async function heartbeat(ref: Ref) {
   const heartbeatAt = now().toISOString()
-  const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: leaseEnd() }, { beats: 1 })
+  const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: leaseEnd(heartbeatAt) }, { beats: 1 })
   if (run.beats % beatsPerSignal === 0) await Execution.beat(ref.accountId, ref.taskId, ref.runId)
   const spec = await Task.spec(ref.accountId, ref.taskId)
   const used = (Date.parse(heartbeatAt) - Date.parse(run.claimedAt!)) / 1000
@@ -212,7 +212,7 @@ async function patchClaimed(ref: Ref, set: Partial<RunRow>, add: { beats?: numbe
   }
 }
 
-const leaseEnd = () => new Date(millis() + leaseSeconds * 1000).toISOString()
+const leaseEnd = (heartbeatAt: string) => new Date(Date.parse(heartbeatAt) + leaseSeconds * 1000).toISOString()
 
 const leaseOf = (run: RunRow): z.infer<typeof Lease> => ({
   run_id: run.runId,

@@ -12,8 +12,11 @@ interface Meter {
   total(): Tokens
 }
 
-/** Longest line of a stream that is looked at: usage comes in short ones. */
-const longestLine = 1024 * 1024
+/**
+ * Longest line of a stream, or whole document, that is looked at, in characters. OpenAI's last event repeats the whole answer beside
+ * its usage.
+ */
+const longest = 8 * 1024 * 1024
 
 /** A meter for an answer of that content type: server-sent events, or one JSON document. */
 export function usageMeter(contentType: string): Meter {
@@ -25,18 +28,21 @@ export function usageMeter(contentType: string): Meter {
     if (!text.includes('"usage"')) return
     for (const usage of usagesIn(parse(text))) Object.assign(tokens, tokensOf(usage, tokens))
   }
+  const lookAtLine = (line: string) => {
+    if (line.startsWith("data:")) look(line.slice("data:".length))
+  }
   return {
     read(chunk) {
-      rest += decoder.decode(chunk, { stream: true })
-      if (isStream) {
-        const lines = rest.split("\n")
-        rest = lines.pop() ?? ""
-        for (const line of lines) if (line.startsWith("data:")) look(line.slice("data:".length))
-      }
-      if (rest.length > longestLine) rest = ""
+      const [first = "", ...more] = isStream
+        ? decoder.decode(chunk, { stream: true }).split("\n")
+        : [decoder.decode(chunk, { stream: true })]
+      const lines = [rest + first, ...more]
+      rest = lines.pop() ?? ""
+      lines.forEach(lookAtLine)
+      if (rest.length > longest) rest = ""
     },
     total() {
-      if (!isStream) look(rest)
+      isStream ? lookAtLine(rest) : look(rest)
       return tokens
     },
   }
@@ -66,13 +72,14 @@ const number = (value: unknown) =>
 /** What a usage object says, over what was known before: later events repeat totals, they do not add to them. */
 function tokensOf(usage: Json, before: Tokens): Tokens {
   const details = [usage.input_tokens_details, usage.prompt_tokens_details].find(isObject)
-  const cached = number(details?.cached_tokens)
+  const read = number(details?.cached_tokens)
+  const written = number(details?.cache_write_tokens)
   const input = number(usage.input_tokens) ?? number(usage.prompt_tokens)
   return {
-    // OpenAI counts cached tokens among the input, Anthropic apart.
-    input: input === undefined ? before.input : input - (cached ?? 0),
+    // OpenAI and OpenRouter count what was read from and written to the cache among the input, Anthropic apart.
+    input: input === undefined ? before.input : Math.max(0, input - (read ?? 0) - (written ?? 0)),
     output: number(usage.output_tokens) ?? number(usage.completion_tokens) ?? before.output,
-    cacheRead: cached ?? number(usage.cache_read_input_tokens) ?? before.cacheRead,
-    cacheWrite: number(usage.cache_creation_input_tokens) ?? before.cacheWrite,
+    cacheRead: read ?? number(usage.cache_read_input_tokens) ?? before.cacheRead,
+    cacheWrite: written ?? number(usage.cache_creation_input_tokens) ?? before.cacheWrite,
   }
 }

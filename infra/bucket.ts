@@ -5,6 +5,9 @@ import type { Home } from "./home.ts"
 /** Where Lambda puts the records of a stream that could not be processed; it takes no other prefix. */
 export const failedPrefix = "aws/lambda/"
 
+/** Where the bodies of large model requests lie for as long as they may be asked again. */
+const modelRequestPrefix = "model-requests/"
+
 /**
  * The one bucket: files, outputs, long texts, and the stream records that could not be processed. The number of the account in
  * its name makes it unlike anybody else's.
@@ -57,13 +60,14 @@ const onlyOverTls = (bucket: aws.s3.Bucket) =>
     ],
   })
 
-/** What nobody deletes by hand: parts of an upload that was given up, and records that failed. Everything else stays. */
+/** What nobody deletes by hand: parts of an upload that was given up, records that failed, what a model was asked. The rest stays. */
 function forget(bucket: aws.s3.Bucket) {
   new aws.s3.BucketLifecycleConfiguration("data", {
     bucket: bucket.bucket,
     rules: [
       { id: "parts", status: "Enabled", filter: { prefix: "" }, abortIncompleteMultipartUpload: { daysAfterInitiation: 1 } },
       { id: "failed", status: "Enabled", filter: { prefix: failedPrefix }, expiration: { days: 30 } },
+      { id: "model-requests", status: "Enabled", filter: { prefix: modelRequestPrefix }, expiration: { days: 1 } },
     ],
   })
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto"
-import { DescribeTasksCommand } from "@aws-sdk/client-ecs"
+import { DescribeTasksCommand, StopTaskCommand } from "@aws-sdk/client-ecs"
 import { vi } from "vitest"
 import { type Answer, type App, as, type newAccount } from "./app.ts"
 import { ecsOf, items } from "./aws.ts"
@@ -92,6 +92,19 @@ const environmentOf = async (app: App, { region, cluster, containerArn }: Run) =
   const { tasks } = await ecsOf(app, region).send(new DescribeTasksCommand({ cluster, tasks: [containerArn] }))
   const { environment = [] } = tasks![0]!.overrides!.containerOverrides![0]!
   return Object.fromEntries(environment.map(({ name, value }) => [name!, value!]))
+}
+
+/** Stops a container from outside, as a failing host would end it. */
+export const stopContainer = async (app: App, { arn }: Container) => {
+  const [, , , region, , path] = arn.split(":")
+  await ecsOf(app, region).send(new StopTaskCommand({ cluster: path!.split("/")[1]!, task: arn }))
+}
+
+/** What ECS says of a container: `RUNNING`, `STOPPED` … */
+export const statusOf = async (app: App, { arn }: Container) => {
+  const [, , , region, , path] = arn.split(":")
+  const command = new DescribeTasksCommand({ cluster: path!.split("/")[1]!, tasks: [arn] })
+  return (await ecsOf(app, region).send(command)).tasks![0]!.lastStatus
 }
 
 /** Stores an output as the daemon does, and answers the file's id. */

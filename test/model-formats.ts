@@ -10,6 +10,9 @@ const pieces = (text: string, size = 8) => text.match(new RegExp(`[\\s\\S]{1,${s
 
 const counted = (usage: Usage = {}) => ({ input: 100, output: 20, cacheRead: 0, cacheWrite: 0, ...usage })
 
+/** What OpenRouter adds: its own price, in US dollars. */
+const billed = ({ billedUsd }: Answer) => (billedUsd === undefined ? {} : { cost: billedUsd, is_byok: false })
+
 const namedEvent = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
 
 /** `POST /v1/messages` */
@@ -32,7 +35,10 @@ export function* anthropicMessages(answer: Answer, model: string, n: number): Ge
   if (isBroken(answer)) return
   const usesTool = answer.blocks.some((block) => "tool" in block)
   const stop_reason = answer.end === "length" ? "max_tokens" : usesTool ? "tool_use" : "end_turn"
-  yield namedEvent("message_delta", { delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: output } })
+  yield namedEvent("message_delta", {
+    delta: { stop_reason, stop_sequence: null },
+    usage: { output_tokens: output, ...billed(answer) },
+  })
   yield namedEvent("message_stop", {})
 }
 
@@ -69,10 +75,11 @@ export function* chatCompletions(answer: Answer, model: string, n: number): Gene
   }
   if (isBroken(answer)) return
   yield say({}, answer.end === "length" ? "length" : calls > 0 ? "tool_calls" : "stop")
-  const { input, output, cacheRead } = counted(answer.usage)
-  const prompt_tokens = input + cacheRead
-  const details = { prompt_tokens_details: { cached_tokens: cacheRead } }
-  yield chunk([], { usage: { prompt_tokens, completion_tokens: output, total_tokens: prompt_tokens + output, ...details } })
+  const { input, output, cacheRead, cacheWrite } = counted(answer.usage)
+  const prompt_tokens = input + cacheRead + cacheWrite
+  const details = { prompt_tokens_details: { cached_tokens: cacheRead, cache_write_tokens: cacheWrite } }
+  const usage = { prompt_tokens, completion_tokens: output, total_tokens: prompt_tokens + output, ...details, ...billed(answer) }
+  yield chunk([], { usage })
   yield "data: [DONE]\n\n"
 }
 
@@ -94,13 +101,13 @@ export function* openaiResponses(answer: Answer, model: string, n: number): Gene
     )
   }
   if (isBroken(answer)) return
-  const { input, output: written, cacheRead } = counted(answer.usage)
+  const { input, output: written, cacheRead, cacheWrite } = counted(answer.usage)
   const usage = {
-    input_tokens: input + cacheRead,
-    input_tokens_details: { cached_tokens: cacheRead },
+    input_tokens: input + cacheRead + cacheWrite,
+    input_tokens_details: { cached_tokens: cacheRead, cache_write_tokens: cacheWrite },
     output_tokens: written,
     output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens: input + cacheRead + written,
+    total_tokens: input + cacheRead + cacheWrite + written,
   }
   if (answer.end === "length") {
     const incomplete = { status: "incomplete", incomplete_details: { reason: "max_output_tokens" } }

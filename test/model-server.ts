@@ -10,6 +10,8 @@ export type Usage = { input?: number; output?: number; cacheRead?: number; cache
 export type Answer = {
   blocks: Block[]
   usage?: Usage
+  /** What the provider charges for it, where it says so, as OpenRouter does. */
+  billedUsd?: number
   /** The answer starts when this is settled. */
   before?: Promise<unknown>
   /** Waited for before each chunk, with its number from 0, so that a test decides when the stream goes on. */

@@ -1,3 +1,4 @@
+import * as ModelRequest from "#core/model-request.ts"
 import * as Protocol from "#core/protocol.ts"
 import * as Run from "#core/run.ts"
 import { claimRoute, runRoute } from "#functions/http/route.ts"
@@ -43,6 +44,17 @@ export const routes = [
       problems: ["foreign_run", "lease_lost"],
     },
     ({ run, body }) => Run.reportUsage(run, body),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/model-requests",
+    {
+      summary: "Ask where to put the body of a large model request",
+      description: "The request to the model gateway then names it by the header `x-dormouse-stored-request` and has no body.",
+      body: Protocol.PrepareModelRequest,
+      returns: [200, Protocol.PreparedModelRequest],
+      problems: ["foreign_run", "run_not_found", "lease_lost", "payload_too_large"],
+    },
+    ({ run, body }) => ModelRequest.prepare(run, body),
   ),
   runRoute(
     "POST /agent/tasks/{run_id}/complete",

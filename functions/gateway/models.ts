@@ -7,7 +7,8 @@ export const routes = [
     "ANY /agent/models/{provider}/{proxy+}",
     {
       summary: "Call the task's model provider",
-      description: "The request as the provider takes it, without a key; the answer as the provider gives it.",
+      description:
+        "The request as the provider takes it, without a key; the answer as the provider gives it. A body over 4 MB is stored first.",
       returns: [200, "*/*"],
       problems: [
         "invalid_request",
@@ -17,6 +18,7 @@ export const routes = [
         "model_not_allowed",
         "provider_key_missing",
         "payload_too_large",
+        "upload_incomplete",
         "provider_unreachable",
       ],
       streaming: true,

@@ -1,6 +1,14 @@
 import { z } from "zod"
-import type { AppendLogs, ClaimNext, Complete, Fail, PrepareOutput, ReportUsage } from "../../core/protocol.ts"
-import { Accepted, Beat, Claim, Ended, FileAddress, PreparedOutput } from "../../core/protocol.ts"
+import type {
+  AppendLogs,
+  ClaimNext,
+  Complete,
+  Fail,
+  PrepareModelRequest,
+  PrepareOutput,
+  ReportUsage,
+} from "../../core/protocol.ts"
+import { Accepted, Beat, Claim, Ended, FileAddress, PreparedModelRequest, PreparedOutput } from "../../core/protocol.ts"
 import { persist, readAll, send, withTimeout } from "./http.ts"
 
 export type Claimed = z.infer<typeof Claim>["claim"]
@@ -58,6 +66,9 @@ export const createApi = (base: string, token: string) => {
       call(PreparedOutput, "POST", `${of(runId)}/outputs/prepare`, body),
     completeOutput: (runId: string, body: z.infer<typeof PrepareOutput>) =>
       call(z.unknown(), "POST", `${of(runId)}/outputs/complete`, body),
+    /** Not repeated: the model proxy decides when to ask again. */
+    prepareModelRequest: (runId: string, body: z.infer<typeof PrepareModelRequest>) =>
+      once(PreparedModelRequest, "POST", `${of(runId)}/model-requests`, body),
     fileAddress: (runId: string, fileId: string) => call(FileAddress, "GET", `${of(runId)}/files/${encodeURIComponent(fileId)}`),
     complete: (runId: string, body: z.infer<typeof Complete>) => call(Ended, "POST", `${of(runId)}/complete`, body),
     fail: (runId: string, body: z.infer<typeof Fail>) => call(Ended, "POST", `${of(runId)}/fail`, body),

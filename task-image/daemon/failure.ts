@@ -1,6 +1,6 @@
 import type { Bundle } from "./api.ts"
 import { type StopCause, spoken } from "./limits.ts"
-import type { Refusal } from "./model-proxy.ts"
+import type { Refusal } from "./model-gateway.ts"
 import type { TurnOutcome } from "./turn.ts"
 
 type Ended = { outcome: TurnOutcome; cause: StopCause | undefined; refusal: Refusal | undefined; bundle: Bundle }
@@ -55,6 +55,8 @@ const whyRefused = ({ status, message, attempts }: Refusal, { execution }: Bundl
       return `The model could not be paid for (402): ${said}. Add credit, then start the task again.`
     case 404:
       return `The model provider does not know what was asked for (404): ${said}. Check that ${provider} offers the model ${model}.`
+    case 413:
+      return `The conversation with the model ${model} has grown too large to go on (413): ${said}. Have the agent read less at once, or split the task.`
     case 429:
       return `The model provider refused to answer${times} because of its rate limit (429): ${said}. Try again later, or raise the limit of the ${provider} key.`
   }

@@ -129,16 +129,16 @@ test("no secret reaches the agent: not by its environment, its processes or its 
   expect(stage.model.requests.map(({ headers }) => headers["x-api-key"])).toEqual(["sk-real", "sk-real", "sk-real"])
 })
 
-test.runIf(isolation)("the agent cannot look into the daemon", async () => {
-  const stage = await startStage({
-    script: () => {
-      const command = `cat /proc/${stage.child.pid}/environ || echo hidden`
-      return stage.model.requests.length === 1 ? { blocks: [bash(command)] } : done
-    },
-  })
+test("what the host has to say about this container stands first in the log", async () => {
+  const notice = "This task runs without isolation.\nThis task may use 4096 MB of memory."
+  const stage = await startStage({ environment: { DORMOUSE_NOTICE: notice }, script: [done] })
 
   expect(await stage.ended, stage.printed()).toBe(0)
-  expect(stage.said("agent_stdout").join("\n")).toMatch(/(Permission denied|No such file)[\s\S]*hidden/)
+  expect(stage.said("daemon").slice(0, 3)).toEqual([
+    "This task runs without isolation.",
+    "This task may use 4096 MB of memory.",
+    "Claimed run run_1 of task tsk_1, attempt 1: Write a report",
+  ])
 })
 
 test("what is left running in the background ends with the turn", async () => {

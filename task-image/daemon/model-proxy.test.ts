@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { startModelProxy } from "./model-proxy.ts"
 
+const store = () => Promise.reject(new Error("Nothing here is large enough to be stored"))
+
 /** A proxy before a gateway that streams "first", then waits for `goOn`, then "second". */
 const start = async () => {
   const seen: { url?: string; headers: Record<string, unknown>; body: string; gone: boolean }[] = []
@@ -21,7 +23,7 @@ const start = async () => {
   })
   await new Promise<void>((resolve) => gateway.listen(0, "127.0.0.1", resolve))
   const api = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}/api`
-  const proxy = await startModelProxy({ api, runToken: "run-token", provider: "anthropic", onWait: () => undefined })
+  const proxy = await startModelProxy({ api, runToken: "run-token", provider: "anthropic", store, onWait: () => undefined })
   onTestFinished(() => {
     proxy.close()
     gateway.close()

@@ -3,10 +3,11 @@ import { open } from "node:fs/promises"
 import { join } from "node:path"
 import { Readable } from "node:stream"
 import { type Api, Refused } from "./api.ts"
-import { persist, readAll, type Sent, send, stallSeconds } from "./http.ts"
+import { persist } from "./http.ts"
 import type { Logs } from "./logs.ts"
 import { findOutputs, type OutputFile } from "./output-files.ts"
 import { answersTo, type OutputPolicy, whatIsMissing } from "./output-policy.ts"
+import { UploadFailed, upload } from "./upload.ts"
 
 const uploadsAtOnce = 8
 
@@ -23,7 +24,7 @@ export const keepOutputs = async ({ api, logs, runId, folder, policy }: Options)
   const keep = async (file: OutputFile) => {
     const description = { filename: file.path, size_bytes: file.size, output_name: answersTo(policy, file.path) }
     try {
-      await persist(() => upload(api, runId, folder, file, description), isPassing)
+      await persist(() => store(api, runId, folder, file, description), isPassing)
       await api.completeOutput(runId, description)
     } catch (error) {
       if (error instanceof Refused && error.isLost) throw error
@@ -42,30 +43,15 @@ export const keepOutputs = async ({ api, logs, runId, folder, policy }: Options)
   return failure ?? whatIsMissing(policy, kept)
 }
 
-class UploadFailed extends Error {
-  override name = "UploadFailed"
-}
-
 const isPassing = (error: unknown) => error instanceof UploadFailed
 
 type Description = Parameters<Api["prepareOutput"]>[1]
 
 /** Each attempt asks for a new address, since the old one may have run out. */
-const upload = async (api: Api, runId: string, folder: string, file: OutputFile, description: Description) => {
-  const { upload_url, method, headers } = await api.prepareOutput(runId, description)
+const store = async (api: Api, runId: string, folder: string, file: OutputFile, description: Description) => {
+  const place = await api.prepareOutput(runId, description)
   const body = await openFile(folder, file)
-  const sent = { method, headers: { ...headers, "content-length": String(file.size) }, body }
-  const { status, text } = await put(new URL(upload_url), sent).finally(() => body.destroy())
-  if (status < 200 || status > 299) throw new UploadFailed(`the store answered ${status} ${text.slice(0, 200)}`)
-}
-
-const put = async (url: URL, request: Sent) => {
-  try {
-    const response = await send(url, { ...request, stallSeconds })
-    return { status: response.statusCode ?? 0, text: (await readAll(response)).toString("utf8") }
-  } catch (error) {
-    throw new UploadFailed(error instanceof Error ? error.message : String(error))
-  }
+  await upload(place, body, file.size).finally(() => body.destroy())
 }
 
 const openFile = async (folder: string, { path, size }: OutputFile) => {

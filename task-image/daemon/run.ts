@@ -13,6 +13,8 @@ export type Settings = {
   apiUrl: string
   claimToken: string
   workspace: string
+  /** What the host wants every reader of the log to know before anything else. */
+  notices: string[]
 }
 
 /** What all stages of a run share. */
@@ -71,6 +73,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
     },
     onLost: lose,
   })
+  for (const notice of settings.notices) logs.say("daemon", notice)
   logs.say("daemon", `Claimed run ${attempt.id} of task ${task.id}, attempt ${attempt.attempt}: ${task.title}`)
   try {
     return await report(run, await work(run))

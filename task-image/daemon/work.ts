@@ -11,6 +11,7 @@ import { startModelProxy } from "./model-proxy.ts"
 import { finishUp, systemPrompt, turnPrompt } from "./prompts.ts"
 import type { Run } from "./run.ts"
 import { followTurn, runTurn } from "./turn.ts"
+import { upload } from "./upload.ts"
 import { prepareWorkspace } from "./workspace.ts"
 
 const commandMaxSeconds = 30 * 60
@@ -46,7 +47,7 @@ export const work = async (run: Run): Promise<Worked> => {
 }
 
 const haveAgentWork = async (run: Run, isolation: Isolation): Promise<Worked> => {
-  const { claimed, logs, stop, settings, runToken } = run
+  const { api, claimed, logs, stop, settings, runToken } = run
   const { bundle } = claimed
   const { provider, model } = bundle.execution
   const events = followTurn(logs, bundle.limits.model_idle_seconds, stop)
@@ -54,6 +55,11 @@ const haveAgentWork = async (run: Run, isolation: Isolation): Promise<Worked> =>
     api: settings.apiUrl,
     runToken,
     provider,
+    store: async (body) => {
+      const { request_id, ...place } = await api.prepareModelRequest(claimed.run.id, { size_bytes: body.length })
+      await upload(place, body, body.length)
+      return request_id
+    },
     onWait: ({ status, message }, seconds) => {
       events.hear()
       logs.say("daemon", `The model cannot answer now (${status}: ${message}). Asking again in ${spoken(seconds)}`)

@@ -13,8 +13,10 @@ import {
   Fail,
   Heartbeat,
   type LogLine,
+  PrepareModelRequest,
   PrepareOutput,
   ReportUsage,
+  storedRequestHeader,
 } from "../../core/protocol.ts"
 
 export const claimToken = "claim-token-canary-5f1d"
@@ -47,6 +49,8 @@ const createSeen = () => ({
   sequences: [] as number[],
   usage: [] as number[],
   outputs: new Map<string, Output>(),
+  /** Bytes of each model request as it came to the gateway, and of the body that it named instead, if any. */
+  modelRequests: [] as { bytes: number; stored: number | undefined }[],
   completed: undefined as z.infer<typeof Complete> | undefined,
   failed: undefined as z.infer<typeof Fail> | undefined,
   runToken: "",
@@ -187,6 +191,12 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
     stage.seen.usage.push(check(stage, ReportUsage, body).cost_usd)
     return { accepted: true }
   },
+  "model-requests": (stage, body) => {
+    const { size_bytes } = check(stage, PrepareModelRequest, body)
+    const request_id = `mrq_${stage.prepared.size + 1}`
+    stage.prepared.set(request_id, { filename: request_id, size_bytes, output_name: null })
+    return { request_id, upload_url: `${stage.origin}/store/${request_id}`, method: "PUT", headers: { "x-signed": "yes" } }
+  },
   "outputs/prepare": (stage, body) => {
     const output = check(stage, PrepareOutput, body)
     const file_id = `file_${stage.prepared.size + 1}`
@@ -222,10 +232,17 @@ const serveStore = async (stage: Stage, request: IncomingMessage, response: Serv
   return response.writeHead(isAsAgreed ? 200 : 403).end()
 }
 
-const serveModels = (stage: Stage, request: IncomingMessage, response: ServerResponse, path: string) => {
+const serveModels = async (stage: Stage, request: IncomingMessage, response: ServerResponse, path: string) => {
   if (sha256(tokenOf(request)) !== stage.runTokenHash) return response.writeHead(401).end()
-  const { authorization: _, host: __, "x-api-key": key, ...headers } = request.headers
+  const { authorization: _, host: __, "content-length": ___, "x-api-key": key, ...passed } = request.headers
+  const { [storedRequestHeader]: id, ...headers } = passed
   if (key) stage.seen.violations.push("The gateway was sent an x-api-key")
+  const sent = await readText(request)
+  const stored = id === undefined ? undefined : stage.stored.get(String(id))
+  stage.seen.modelRequests.push({
+    bytes: Buffer.byteLength(sent),
+    stored: stored === undefined ? undefined : Buffer.byteLength(stored),
+  })
   const upstream = forward(stage.modelUrl + path, { method: request.method, headers: { ...headers, "x-api-key": "sk-real" } })
   upstream.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers)
@@ -233,7 +250,7 @@ const serveModels = (stage: Stage, request: IncomingMessage, response: ServerRes
   })
   upstream.on("error", () => response.destroy())
   response.on("close", () => upstream.destroy())
-  return request.pipe(upstream)
+  return upstream.end(stored ?? sent)
 }
 
 class Problem extends Error {
