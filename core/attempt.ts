@@ -6,12 +6,14 @@ import { newId } from "./id.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
 import { Problem } from "./problem.ts"
+import { errorCharacters } from "./protocol.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
 import * as Run from "./run.ts"
 import * as Settlement from "./settlement.ts"
 import { WaitEntity } from "./signal.entity.ts"
 import { type SpecRow, TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
+import * as Text from "./text.ts"
 import { transact } from "./transaction.ts"
 
 /** Attempts at running a task: started by its execution, lost with their container, followed by the next. */
@@ -132,10 +134,12 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
   if (!accountId || !taskId || !runId) return
   const ref = { accountId, taskId, runId }
   const said = `${reason}${exitCode === undefined ? "" : ` (exit code ${exitCode})`}`
-  const run = await Run.row(ref)
-  if (run.status !== "starting" && run.status !== "claimed") return
+  // Whatever else runs in the cluster may be started by words like these.
+  const { data: run } = await RunEntity.get(ref).go({ consistent: true })
+  if (run?.status !== "starting" && run?.status !== "claimed") return
   if (/CannotPullContainer|pull image/i.test(reason)) {
-    await Settlement.fail(accountId, taskId, `The container image could not be pulled: ${reason}`.slice(0, 1000))
+    const error = Text.cut(`The container image could not be pulled: ${reason}`, errorCharacters)
+    await Settlement.fail(accountId, taskId, error)
     return
   }
   await Settlement.lose(ref, said)
@@ -143,7 +147,7 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
 
 /** Ends a task whose execution gave up on it, and stops what may still run. `cause` as the state machine has it. */
 export async function settle(accountId: string, taskId: string, error: string, cause: string): Promise<void> {
-  const task = await Settlement.fail(accountId, taskId, sentence(error, cause))
+  const task = await Settlement.fail(accountId, taskId, Text.cut(sentence(error, cause), errorCharacters))
   if (task.runId !== undefined) await stop(await Run.row({ accountId, taskId, runId: task.runId }), "The task has ended")
 }
 
@@ -158,7 +162,7 @@ const sentence = (error: string, cause: string) => {
   if (error === "AttemptsExhausted" || error === "Refused") return message
   if (error === "Capacity") return `No container could be started within a day: ${message}`
   if (error === "States.Timeout") return "The container did not end within its time limit."
-  return `The task could not be run: ${message || error}`.slice(0, 1000)
+  return `The task could not be run: ${message || error}`
 }
 
 const messageOf = (cause: string) => {

@@ -122,11 +122,8 @@ const blank = {
 /** The first line, cut to fit. */
 const titleOf = (instructions: string) => {
   const line = (instructions.split("\n").find((text) => text.trim()) ?? "").trim()
-  return line.length > limits.titleCharacters ? `${cut(line, limits.titleCharacters - 1)}…` : line
+  return line.length > limits.titleCharacters ? `${Text.cut(line, limits.titleCharacters - 1)}…` : line
 }
-
-/** The beginning of a text, without half a character at its end. */
-const cut = (text: string, length: number) => text.slice(0, length).replace(/[\ud800-\udbff]$/, "")
 
 /** Everything that the task is bound to from now on: no later change of the agent reaches it. */
 async function resolve(accountId: string, taskId: string, agentName: string, version: VersionRow, body: Create) {

@@ -25,7 +25,7 @@ const signingKey = () => {
 
 const mac = async (purpose: string, text: string) =>
   createHmac("sha256", await signingKey())
-    .update(`${purpose}\n${text}`)
+    .update(JSON.stringify([purpose, text]))
     .digest("base64url")
 
 /** `text` in a form that can be given out and is known again: base64url, a dot, its MAC. The purpose keeps kinds of tokens apart. */

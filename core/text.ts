@@ -26,3 +26,6 @@ export async function load(stored: string): Promise<string> {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: setting("BUCKET_NAME"), Key: stored.slice("s3:".length) }))
   return Body!.transformToString("utf8")
 }
+
+/** The beginning of a text, without half a character at its end. */
+export const cut = (text: string, length: number) => text.slice(0, length).replace(/[\ud800-\udbff]$/, "")

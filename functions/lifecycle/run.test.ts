@@ -1,0 +1,147 @@
+import { ListTasksCommand } from "@aws-sdk/client-ecs"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newAccount } from "#test/app.ts"
+import { ecsOf, invoke, items } from "#test/aws.ts"
+import { containerOf, statusOf, type Task } from "#test/container.ts"
+import { newAgent, newTask } from "#test/make.ts"
+import { type OwnStack, ownStack } from "#test/stack.ts"
+
+// Nobody reads the table's stream here, so that no execution starts and the function is called by the test alone.
+
+let app: OwnStack
+let account: Awaited<ReturnType<typeof newAccount>>
+
+beforeAll(async () => {
+  app = await ownStack({}, undefined, { idle: true, rewire: (wiring) => ({ ...wiring, eventSources: [] }) })
+  account = await newAccount(app, { creditUsd: 20 })
+})
+
+afterAll(() => app.stop())
+
+const dispatched = async (overrides: object = {}) => newTask(account, (await newAgent(account)).id, { overrides })
+const run = (task: Task, entry: string, token = `token of ${entry}`) =>
+  invoke(app, "dormouse-lifecycle-run", { accountId: account.accountId, taskId: task.id, generation: 1, entry, token })
+const stored = (task: Task, prefix: string) => items(app, `${account.accountId}#${task.id}`, prefix)
+
+/** Containers of a run that ECS has started, running or not. */
+const containersOf = async (task: Task) => {
+  const runs = await stored(task, "run#")
+  const found = runs.map(async ({ runId, region, cluster }) => {
+    const startedBy = `${account.accountId}/${task.id}/${runId}`
+    const lists = (["RUNNING", "STOPPED"] as const).map((desiredStatus) =>
+      ecsOf(app, region).send(new ListTasksCommand({ cluster, startedBy, desiredStatus })),
+    )
+    return (await Promise.all(lists)).flatMap(({ taskArns }) => taskArns!)
+  })
+  return (await Promise.all(found)).flat()
+}
+
+describe("a start", () => {
+  test("works: one run, one wait and one container, which can claim it", async () => {
+    const task = await dispatched()
+    await run(task, "first")
+    expect(await stored(task, "run#")).toMatchObject([{ attempt: 1, status: "starting", region: "us-east-1", entry: "first" }])
+    expect(await stored(task, "wait#")).toMatchObject([{ token: "token of first" }])
+    expect(await containersOf(task)).toHaveLength(1)
+    const container = await containerOf(app, account.accountId, task)
+    expect((await container.claim()).status).toBe(200)
+  })
+
+  test("works: a task for eu runs there", async () => {
+    const task = await dispatched({ runtimeRegion: "eu" })
+    await run(task, "first")
+    expect(await stored(task, "run#")).toMatchObject([{ region: "eu-central-1" }])
+    const container = await containerOf(app, account.accountId, task)
+    expect(container.arn).toMatch(/^arn:aws:ecs:eu-central-1:/)
+    expect((await container.claim()).status).toBe(200)
+  })
+
+  test("works: tasks of one image share a task definition, those of another do not", async () => {
+    const one = await dispatched()
+    const other = await dispatched()
+    const agent = await newAgent(account, { runtime: { containerImage: "alpine:3", agentRuntime: "pi" } })
+    const third = await newTask(account, agent.id)
+    for (const task of [one, other, third]) await run(task, "first")
+    const [a, b, c] = (await Promise.all([one, other, third].map((task) => stored(task, "run#")))).map(
+      ([row]) => row!.taskDefinition,
+    )
+    expect(b).toBe(a)
+    expect(c).not.toBe(a)
+  })
+
+  test("twice: the same entry again is the same container, with the new token", async () => {
+    const task = await dispatched()
+    await run(task, "first", "one")
+    await run(task, "first", "two")
+    await run(task, "first", "three")
+    expect(await stored(task, "run#")).toHaveLength(1)
+    expect(await stored(task, "wait#")).toMatchObject([{ token: "three" }])
+    expect(await containersOf(task)).toHaveLength(1)
+  })
+
+  test("meanwhile: the same entry twice at once is one container once the refused one was tried again", async () => {
+    const task = await dispatched()
+    const results = await Promise.allSettled([run(task, "first"), run(task, "first")])
+    for (const result of results) if (result.status === "rejected") expect(result.reason.name).toBe("Problem")
+    await run(task, "first")
+    expect(await stored(task, "run#")).toHaveLength(1)
+    expect(await containersOf(task)).toHaveLength(1)
+  })
+
+  test("twice: a run that was claimed already is not started again", async () => {
+    const task = await dispatched()
+    await run(task, "first")
+    const container = await containerOf(app, account.accountId, task)
+    await container.claim()
+    const [before] = await stored(task, "run#")
+    await run(task, "first", "again")
+    expect(await stored(task, "run#")).toEqual([before])
+    expect(await stored(task, "wait#")).toMatchObject([{ token: "again" }])
+  })
+})
+
+describe("the next attempt", () => {
+  test("works: the run before is lost, its token good for nothing and its container stopped", async () => {
+    const task = await dispatched()
+    await run(task, "first")
+    const before = await containerOf(app, account.accountId, task)
+    await before.claim()
+    await run(task, "second")
+    const after = await containerOf(app, account.accountId, task, 2)
+    expect((await before.send("heartbeat", {})).body.error.code).toBe("lease_lost")
+    expect((await after.claim()).status).toBe(200)
+    await expect.poll(() => statusOf(app, before), { timeout: 10_000 }).toBe("STOPPED")
+    expect(await stored(task, "run#")).toMatchObject([
+      { attempt: 1, status: "lost", reason: "It stopped reporting." },
+      { attempt: 2, status: "claimed" },
+    ])
+  })
+
+  test("works: after three lost containers in a row there is no fourth", async () => {
+    const task = await dispatched()
+    for (const entry of ["first", "second", "third"]) await run(task, entry)
+    await expect(run(task, "fourth")).rejects.toMatchObject({
+      name: "AttemptsExhausted",
+      message: "The container was lost 3 times in a row, at last because: It stopped reporting.",
+    })
+    expect(await stored(task, "run#")).toHaveLength(3)
+  })
+})
+
+describe("nothing is started", () => {
+  test("meanwhile: for a task that has ended", async () => {
+    const task = await dispatched()
+    await run(task, "first")
+    const container = await containerOf(app, account.accountId, task)
+    await container.claim()
+    await container.send("complete", { result: null })
+    const before = await stored(task, "")
+    expect(await run(task, "second")).toBeNull()
+    expect(await stored(task, "")).toEqual(before)
+    expect(await containersOf(task)).toHaveLength(1)
+  })
+
+  test("absent: for a task that is not there", async () => {
+    await expect(run({ id: "tsk_nothing" }, "first")).rejects.toMatchObject({ name: "Problem" })
+  })
+})
