@@ -1,7 +1,7 @@
 import { setting } from "./aws.ts"
 import { now } from "./clock.ts"
-import * as Container from "./container.ts"
 import * as Execution from "./execution.ts"
+import * as Fargate from "./fargate.ts"
 import { newId } from "./id.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
@@ -34,7 +34,7 @@ class AttemptsExhausted extends Error {
 
 /**
  * Starts the container of the next attempt. One start is one container: the first call of an entry fixes the run in one conditional
- * write, a repeated one reuses it and only replaces the token. Throws `Container.Capacity`, to be called again later.
+ * write, a repeated one reuses it and only replaces the token. Throws `Fargate.Capacity`, to be called again later.
  */
 export async function start({ accountId, taskId, token, entry }: Start): Promise<void> {
   const [task, spec] = await Promise.all([Task.row(accountId, taskId), Task.spec(accountId, taskId)])
@@ -43,9 +43,9 @@ export async function start({ accountId, taskId, token, entry }: Start): Promise
   if (run.status !== "starting") return
 
   const ref = { accountId, taskId, runId: run.runId }
-  const containerArn = await Container.start({
+  const containerArn = await Fargate.start({
     definition: run.taskDefinition,
-    place: Container.placeOf(spec.region),
+    place: Fargate.placeOf(spec.region),
     token: run.runId,
     startedBy: `${accountId}/${taskId}/${run.runId}`,
     environment: {
@@ -74,8 +74,8 @@ async function resume(task: TaskRow, token: string, entry: string): Promise<RunR
 async function begin({ accountId, taskId }: TaskRow, spec: SpecRow, token: string, entry: string): Promise<RunRow> {
   const task = await Task.row(accountId, taskId)
   if (task.attempt >= limits.attempts) throw new AttemptsExhausted(await whyLost(task))
-  const place = Container.placeOf(spec.region)
-  const taskDefinition = await Container.definitionOf(spec.containerImage, place)
+  const place = Fargate.placeOf(spec.region)
+  const taskDefinition = await Fargate.definitionOf(spec.containerImage, place)
 
   const runId = newId("run")
   const run = {
@@ -153,7 +153,7 @@ export async function settle(accountId: string, taskId: string, error: string, c
 
 async function stop(run: RunRow, reason: string) {
   if (!run.containerArn) return
-  await Container.stop(run, run.containerArn, reason)
+  await Fargate.stop(run, run.containerArn, reason)
 }
 
 /** What a person reads as the task's error. A Lambda's cause is JSON with the message inside. */
