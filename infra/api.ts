@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto"
 import * as aws from "@pulumi/aws"
 import { ComponentResource, type CustomResourceOptions, interpolate, jsonStringify, type Output } from "@pulumi/pulumi"
+import { createDomain } from "./domain.ts"
+import { createFirewall } from "./firewall.ts"
 import { gatewayResponses } from "./gateway-responses.ts"
 import type { Home } from "./home.ts"
 import { trust } from "./iam.ts"
@@ -16,6 +18,7 @@ const streamedMs = 900_000
 export class Api extends ComponentResource {
   /** Address of the stage: `https://….amazonaws.com/api`. */
   readonly url: Output<string>
+  readonly name: Output<string>
 
   constructor(parts: Parts, routes: Route[], lambdas: Lambdas) {
     super("dormouse:infra:Api", "api")
@@ -27,7 +30,10 @@ export class Api extends ComponentResource {
     const live = createStage(api, deployment, accessLog, { parent: this, dependsOn: mayLog })
     throttle(home, api, live, this)
     letGatewayCall(api, routes, lambdas)
+    if (home.domain) createDomain(home.domain, live, this)
+    if (home.firewall) createFirewall(home, live, this)
     this.url = live.invokeUrl
+    this.name = api.name
     this.registerOutputs()
   }
 }

@@ -37,6 +37,7 @@ interface Kinds {
   "cloudwatch/eventRule:EventRule": aws.cloudwatch.EventRuleArgs
   "cloudwatch/eventTarget:EventTarget": aws.cloudwatch.EventTargetArgs
   "cloudwatch/logGroup:LogGroup": aws.cloudwatch.LogGroupArgs
+  "cloudwatch/metricAlarm:MetricAlarm": aws.cloudwatch.MetricAlarmArgs
   "dynamodb/table:Table": aws.dynamodb.TableArgs
   "ec2/securityGroup:SecurityGroup": aws.ec2.SecurityGroupArgs
   "ecs/cluster:Cluster": aws.ecs.ClusterArgs
@@ -51,6 +52,7 @@ interface Kinds {
   "s3/bucketPublicAccessBlock:BucketPublicAccessBlock": aws.s3.BucketPublicAccessBlockArgs
   "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": aws.s3.BucketServerSideEncryptionConfigurationArgs
   "sfn/stateMachine:StateMachine": aws.sfn.StateMachineArgs
+  "sns/topic:Topic": aws.sns.TopicArgs
 }
 
 type Kind = keyof Kinds

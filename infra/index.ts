@@ -1,4 +1,5 @@
 import { Config } from "@pulumi/pulumi"
+import type { Domain } from "./settings.ts"
 import { defineStack } from "./stack.ts"
 
 /** The only file that reads the stack's configuration; everything below it is a function of these settings. */
@@ -16,6 +17,13 @@ const stack = defineStack({
     openrouter: config.get("openrouterBaseUrl") ?? "",
   },
   setsApiLogRole: config.getBoolean("setsApiLogRole") ?? true,
+  alarmEmail: config.get("alarmEmail"),
+  monthlyBudgetUsd: config.getNumber("monthlyBudgetUsd"),
+  domain: config.getObject<Domain>("domain"),
+  firewall: config.getBoolean("firewall") ?? false,
+  eventArchiveDays: config.getNumber("eventArchiveDays") ?? 30,
+  subscriberAccounts: config.getObject<string[]>("subscriberAccounts") ?? [],
+  reservedConcurrency: config.getObject<Record<string, number>>("reservedConcurrency") ?? {},
 })
 
-export const { apiUrl, tableName, bucketName, busName, imageRepository } = stack
+export const { apiUrl, tableName, bucketName, busName, imageRepository, alarmTopicArn } = stack

@@ -7,7 +7,7 @@ export function createKeys(home: Home) {
   const data = new aws.kms.Key("data", {
     description: `${home.tenant}: everything stored`,
     enableKeyRotation: true,
-    policy: keyPolicy(home, [useByLogs(home), useByLogDelivery(home), useByEvents(home)]),
+    policy: keyPolicy(home, [useByLogs(home), useByLogDelivery(home), useByEvents(home), useByAlarms(home)]),
   })
   const mac = new aws.kms.Key("mac", {
     description: `${home.tenant}: claim tokens and cursors`,
@@ -64,6 +64,16 @@ const useByEvents = ({ account }: Home) => ({
   Effect: "Allow",
   Principal: { Service: "events.amazonaws.com" },
   Action: ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
+  Resource: "*",
+  Condition: { StringEquals: { "aws:SourceAccount": account } },
+})
+
+/** Without this an alarm cannot be put on an encrypted topic. */
+const useByAlarms = ({ account }: Home) => ({
+  Sid: "Alarms",
+  Effect: "Allow",
+  Principal: { Service: "cloudwatch.amazonaws.com" },
+  Action: ["kms:Decrypt", "kms:GenerateDataKey"],
   Resource: "*",
   Condition: { StringEquals: { "aws:SourceAccount": account } },
 })

@@ -35,6 +35,7 @@ export class Lambda extends ComponentResource {
         handler: "index.handler",
         timeout: needs.timeoutSeconds,
         memorySize: needs.memoryMb,
+        reservedConcurrentExecutions: parts.home.reservedConcurrency[file] ?? -1,
         environment: { variables: pick(file, needs.environment, valuesOf(parts, apiUrl)) },
         loggingConfig: { logGroup: logGroup.name, logFormat: "JSON", systemLogLevel: "WARN" },
       },

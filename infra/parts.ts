@@ -9,6 +9,8 @@ export interface Parts {
   table: aws.dynamodb.Table
   bucket: aws.s3.Bucket
   bus: aws.cloudwatch.EventBus
+  /** Where alarms go. */
+  topic: aws.sns.Topic
   runtimes: Runtimes
   executionRole: aws.iam.Role
   registry: aws.ecr.Repository

@@ -1,5 +1,6 @@
 import type { Graph } from "./graph.ts"
 import { access } from "./policies/access.ts"
+import { alarms } from "./policies/alarms.ts"
 import { api } from "./policies/api.ts"
 import { events } from "./policies/events.ts"
 import { machine } from "./policies/machine.ts"
@@ -11,4 +12,13 @@ import { stores } from "./policies/stores.ts"
 export type Policy = (graph: Graph) => string[]
 
 /** Everything that has to hold of a stack before it is deployed, by the sentence that says it. */
-export const policies: Record<string, Policy> = { ...names, ...access, ...stores, ...machine, ...api, ...events, ...residency }
+export const policies: Record<string, Policy> = {
+  ...names,
+  ...access,
+  ...stores,
+  ...machine,
+  ...api,
+  ...events,
+  ...alarms,
+  ...residency,
+}

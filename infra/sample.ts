@@ -10,6 +10,10 @@ export const sampleSettings: Settings = {
   throttle: { rate: 100, burst: 200 },
   modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
   setsApiLogRole: true,
+  firewall: false,
+  eventArchiveDays: 30,
+  subscriberAccounts: [],
+  reservedConcurrency: {},
 }
 
 const state = (name: string) => ({

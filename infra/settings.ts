@@ -16,6 +16,28 @@ export interface Settings {
    * several stacks in the same account and region exactly one says yes.
    */
   setsApiLogRole: boolean
+  /** Who is written to when an alarm rings or the budget is near its end. */
+  alarmEmail?: string
+  /** US dollars that this stack is expected to stay below in a month; needs `alarmEmail`, and the tag `dormouse:tenant` for cost allocation. */
+  monthlyBudgetUsd?: number
+  /** An address of one's own for the API, with the certificate that proves it. */
+  domain?: Domain
+  /** Whether requests pass AWS's firewall first: its common rules, and a limit per address. */
+  firewall: boolean
+  /** How long events can be replayed; 0 keeps none. */
+  eventArchiveDays: number
+  /** Accounts that may put rules of their own on the bus. */
+  subscriberAccounts: string[]
+  /** Concurrency set aside for single functions, by file: `{"api/tasks": 50}`. New accounts have little to set aside. */
+  reservedConcurrency: Record<string, number>
+}
+
+export interface Domain {
+  name: string
+  /** In the home region. */
+  certificateArn: string
+  /** The hosted zone that the name is put into. Without it the name is somebody else's to point here. */
+  hostedZoneId?: string
 }
 
 /** Where EU tasks run. */
@@ -32,7 +54,21 @@ export function checked(settings: Settings): Settings {
   demand(/^[\w][\w.-]{0,127}$/.test(imageTag), "imageTag", "is the tag of a container image")
   demand(retentions.includes(logRetentionDays), "logRetentionDays", `is one of ${retentions.join(", ")}`)
   demand(throttle.rate > 0 && throttle.burst > 0, "throttle", "takes a rate and a burst above 0")
+  checkOptions(settings)
   return settings
+}
+
+function checkOptions({ region, alarmEmail, monthlyBudgetUsd, domain, eventArchiveDays, ...settings }: Settings) {
+  demand(alarmEmail === undefined || /^\S+@\S+$/.test(alarmEmail), "alarmEmail", "is an address for mail")
+  demand(monthlyBudgetUsd === undefined || monthlyBudgetUsd > 0, "monthlyBudgetUsd", "is above 0")
+  demand(monthlyBudgetUsd === undefined || !!alarmEmail, "monthlyBudgetUsd", "needs alarmEmail, so that somebody hears of it")
+  const certificate = `arn:aws:acm:${region}:`
+  demand(!domain || domain.certificateArn.startsWith(certificate), "domain", `takes a certificate of ${region}`)
+  demand(Number.isInteger(eventArchiveDays) && eventArchiveDays >= 0, "eventArchiveDays", "is a whole number of days")
+  const areAccounts = settings.subscriberAccounts.every((account) => /^\d{12}$/.test(account))
+  demand(areAccounts, "subscriberAccounts", "takes account numbers of 12 digits")
+  const areCounts = Object.values(settings.reservedConcurrency).every((count) => Number.isInteger(count) && count > 0)
+  demand(areCounts, "reservedConcurrency", "takes whole numbers above 0")
 }
 
 function demand(holds: boolean, setting: string, rule: string) {

@@ -6,6 +6,7 @@ import { filesWithNeeds } from "./functions.ts"
 import { every, type Graph, nameOf } from "./graph.ts"
 import { evaluateLocal } from "./local-stack.ts"
 import { physicalName } from "./policies/names.ts"
+import { policies } from "./policies.ts"
 import { sampleSettings, sampleSources } from "./sample.ts"
 import type { Settings } from "./settings.ts"
 import { readSources, type Sources } from "./sources.ts"
@@ -58,6 +59,32 @@ describe("a stack", () => {
     expect(roles(await evaluateWith({ setsApiLogRole: false }))).toHaveLength(0)
   })
 
+  test("keeps every rule with every option of its settings", async () => {
+    const graph = await evaluateWith({
+      alarmEmail: "ops@example.com",
+      monthlyBudgetUsd: 500,
+      domain: {
+        name: "agents.example.com",
+        certificateArn: `arn:aws:acm:us-east-1:${account}:certificate/1`,
+        hostedZoneId: "Z1",
+      },
+      firewall: true,
+      eventArchiveDays: 90,
+      subscriberAccounts: ["111111111111"],
+      reservedConcurrency: { "api/tasks": 20 },
+    })
+
+    const kinds = new Set(graph.resources.map(({ type }) => type.split(":").at(-1)))
+    const wanted = ["TopicSubscription", "Budget", "DomainName", "BasePathMapping", "Record", "WebAcl", "WebAclAssociation"]
+    expect([...wanted, "EventArchive", "EventBusPolicy"].filter((kind) => !kinds.has(kind))).toEqual([])
+    expect(Object.entries(policies).flatMap(([name, policy]) => policy(graph).map((wrong) => `${name}: ${wrong}`))).toEqual([])
+  })
+
+  test("has nothing that costs while it is idle unless its settings ask for it", () => {
+    const idle = /WebAcl|NatGateway|VpcEndpoint|Eip|LoadBalancer|ProvisionedConcurrency/
+    expect(sample.resources.filter(({ type }) => idle.test(type))).toEqual([])
+  })
+
   test("is not made with a function that nobody gave anything", async () => {
     const functions = [...sampleSources.functions, "lifecycle/forgotten"]
     await expect(evaluateWith({}, { functions })).rejects.toThrow(
@@ -76,6 +103,12 @@ describe("a stack", () => {
     ["imageTag", { imageTag: "" }],
     ["logRetentionDays", { logRetentionDays: 31 }],
     ["throttle", { throttle: { rate: 0, burst: 1 } }],
+    ["alarmEmail", { alarmEmail: "nobody" }],
+    ["monthlyBudgetUsd", { monthlyBudgetUsd: 100 }],
+    ["domain", { domain: { name: "a.example.com", certificateArn: "arn:aws:acm:eu-west-1:1:certificate/1" } }],
+    ["eventArchiveDays", { eventArchiveDays: 0.5 }],
+    ["subscriberAccounts", { subscriberAccounts: ["me"] }],
+    ["reservedConcurrency", { reservedConcurrency: { "api/tasks": 0 } }],
   ])("is not made with a bad %s", async (setting, settings) => {
     await expect(evaluateWith(settings)).rejects.toThrow(`Setting ${setting}`)
   })
@@ -105,6 +138,7 @@ describe("the repository", () => {
       bucketName: `sample-data-${account}`,
       busName: "sample-domain",
       imageRepository: `${account}.dkr.ecr.us-east-1.amazonaws.com/sample-task`,
+      alarmTopicArn: `arn:aws:sns:us-east-1:${account}:sample-alarms`,
     })
     expect(graph.resources).toHaveLength((await evaluateLocal()).resources.length)
   })

@@ -1,6 +1,9 @@
+import { createAlarms, createAlarmTopic } from "./alarms.ts"
 import { Api } from "./api.ts"
 import { createBucket } from "./bucket.ts"
+import { createBudget } from "./budget.ts"
 import { createBus } from "./bus.ts"
+import { createDashboard } from "./dashboard.ts"
 import { createEventRules } from "./events.ts"
 import { createExecutionRole } from "./execution-role.ts"
 import { home as homeOf } from "./home.ts"
@@ -27,6 +30,7 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
     table: createTable(home, keys.data),
     bucket: createBucket(home, keys.data),
     bus: createBus(home, keys.data),
+    topic: createAlarmTopic(home, keys.data),
     runtimes,
     executionRole: createExecutionRole(home, runtimes),
     registry: createRegistry(home),
@@ -43,8 +47,13 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
   )
 
   const machine = new Machine(parts, sources.machine, others)
-  consumeStream(parts, others)
+  const stream = consumeStream(parts, others)
   createEventRules(home, runtimes, machine, others)
+
+  const lambdas = new Map([...behindTheGateway, ...others])
+  createAlarms(parts, { api, machine, lambdas, stream })
+  createDashboard(parts, { api, machine, lambdas })
+  createBudget(home)
 
   return {
     apiUrl: api.url,
@@ -52,5 +61,6 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
     bucketName: parts.bucket.bucket,
     busName: parts.bus.name,
     imageRepository: parts.registry.repositoryUrl,
+    alarmTopicArn: parts.topic.arn,
   }
 }

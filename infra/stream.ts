@@ -11,7 +11,7 @@ const pattern = {
 /** The table's stream and its one consumer. What it cannot process ends in the bucket, whole. */
 export function consumeStream({ table, bucket }: Parts, lambdas: Lambdas) {
   const publish = lambda(lambdas, "reactions/publish")
-  new aws.lambda.EventSourceMapping(
+  return new aws.lambda.EventSourceMapping(
     "publish",
     {
       eventSourceArn: table.streamArn,
@@ -24,6 +24,8 @@ export function consumeStream({ table, bucket }: Parts, lambdas: Lambdas) {
       bisectBatchOnFunctionError: true,
       maximumRetryAttempts: 10,
       functionResponseTypes: ["ReportBatchItemFailures"],
+      // For the alarm: how many records were given up.
+      metricsConfig: { metrics: ["EventCount"] },
       destinationConfig: { onFailure: { destinationArn: bucket.arn } },
     },
     { dependsOn: [publish.policy] },

@@ -15,6 +15,7 @@ type State = Record<string, unknown>
 const arns: Record<string, { service: string; prefix: string; global?: true }> = {
   "cloudwatch/eventBus": { service: "events", prefix: "event-bus/" },
   "cloudwatch/eventRule": { service: "events", prefix: "rule/" },
+  "cloudwatch/eventArchive": { service: "events", prefix: "archive/" },
   "cloudwatch/logGroup": { service: "logs", prefix: "log-group:" },
   "dynamodb/table": { service: "dynamodb", prefix: "table/" },
   "ecr/repository": { service: "ecr", prefix: "repository/" },
@@ -23,6 +24,8 @@ const arns: Record<string, { service: string; prefix: string; global?: true }> =
   "kms/alias": { service: "kms", prefix: "" },
   "kms/key": { service: "kms", prefix: "key/" },
   "lambda/function": { service: "lambda", prefix: "function:" },
+  "sns/topic": { service: "sns", prefix: "" },
+  "wafv2/webAcl": { service: "wafv2", prefix: "regional/webacl/" },
   "sfn/stateMachine": { service: "states", prefix: "stateMachine:" },
 }
 
@@ -68,10 +71,16 @@ function arnOf(path: string, { name, inputs, region, account }: Made, physical: 
 /** Outputs that are more than an id, a name and an ARN. */
 const special: Record<string, (made: Made, id: string, state: State) => State> = {
   "apigateway/restApi": ({ region, account }, id) => ({ executionArn: `arn:aws:execute-api:${region}:${account}:${id}` }),
+  "apigateway/domainName": ({ region }) => ({
+    regionalDomainName: `d-domain.execute-api.${region}.amazonaws.com`,
+    regionalZoneId: "Z-gateway",
+  }),
   "apigateway/stage": ({ inputs, region }) => ({
+    arn: `arn:aws:apigateway:${region}::/restapis/${inputs.restApi}/stages/${inputs.stageName}`,
     invokeUrl: `https://${inputs.restApi}.execute-api.${region}.amazonaws.com/${inputs.stageName}`,
   }),
   "dynamodb/table": (_, __, { arn }) => ({ streamArn: `${arn}/stream/2026-01-01T00:00:00.000` }),
+  "lambda/eventSourceMapping": ({ name }) => ({ uuid: `uuid-${name}` }),
   "ecr/repository": ({ region, account }, id) => ({ repositoryUrl: `${account}.dkr.ecr.${region}.amazonaws.com/${id}` }),
   "kms/key": (_, id) => ({ keyId: id }),
   "lambda/function": ({ region }, _, { arn }) => ({

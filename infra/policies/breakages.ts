@@ -234,6 +234,24 @@ export const breakages: Breakage[] = [
   ],
 
   [
+    "every alarm tells somebody, also that it is over",
+    "an alarm for nobody",
+    edit("MetricAlarm api-errors", (alarm) => (alarm.alarmActions = [])),
+  ],
+  ["what a stream's consumer gives up rings an alarm", "nobody watches", drop("MetricAlarm stream-lost")],
+  [
+    "what a stream's consumer gives up rings an alarm",
+    "nobody counts",
+    edit("EventSourceMapping publish", (source) => (source.metricsConfig = undefined)),
+  ],
+  ["executions that end badly ring an alarm", "aborted ones", drop("MetricAlarm executions-aborted")],
+  [
+    "everything stored at home is encrypted with our key",
+    "a topic in the clear",
+    edit("Topic alarms", (topic) => (topic.kmsMasterKeyId = undefined)),
+  ],
+
+  [
     "what runs EU tasks is in the EU",
     "a cluster elsewhere",
     (graph) => (find(graph, "Cluster runtime-eu-central-1").region = "us-west-2"),

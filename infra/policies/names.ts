@@ -67,13 +67,18 @@ const elsewhere = [
   // Task definitions are registered at run time, and images may come from any repository of the account.
   /^arn:aws:ecs:[\w-]+:\d+:task-definition\/[a-z0-9-]+-task-\*$/,
   /^arn:aws:ecr:\*:\d+:repository\/\*$/,
+  // A certificate is brought by the settings.
+  /^arn:aws:acm:[\w-]+:\d+:certificate\//,
   // What CloudWatch tells KMS that it encrypts for.
   /^arn:aws:logs:[\w-]+:\d+:(log-group:)?\*$/,
 ]
 
-/** What belongs to something that has another ARN: executions to their machine, tasks to their cluster. */
+/** What belongs to something that has another ARN: executions to their machine, tasks to their cluster, all its rules to a bus. */
 const owner = (arn: string) =>
-  arn.replace(/:execution:([\w-]+):.*/, ":stateMachine:$1").replace(/:task\/([\w-]+)\/.*/, ":cluster/$1")
+  arn
+    .replace(/:execution:([\w-]+):.*/, ":stateMachine:$1")
+    .replace(/:task\/([\w-]+)\/.*/, ":cluster/$1")
+    .replace(/:rule\/([\w-]+)\/\*$/, ":event-bus/$1")
 
 const arnsOf = (graph: Graph) =>
   graph.resources.flatMap(({ state }) => [state.arn, state.executionArn]).filter((arn): arn is string => typeof arn === "string")

@@ -60,6 +60,7 @@ function unencrypted(graph: Graph) {
     ...every(graph, "cloudwatch/logGroup:LogGroup").filter(({ inputs, region }) => region === graph.region && !inputs.kmsKeyId),
     ...every(graph, "cloudwatch/eventBus:EventBus").filter(({ inputs }) => !inputs.kmsKeyIdentifier),
     ...every(graph, "sfn/stateMachine:StateMachine").filter(({ inputs }) => !inputs.encryptionConfiguration?.kmsKeyId),
+    ...every(graph, "sns/topic:Topic").filter(({ inputs }) => !inputs.kmsMasterKeyId),
     ...every(graph, "s3/bucket:Bucket").filter((bucket) => !encryptedBuckets.has(text(bucket, "bucket"))),
   ]
 }
@@ -71,7 +72,9 @@ function servicesUsing(graph: Graph, key: string): string[] {
   const machines = every(graph, "sfn/stateMachine:StateMachine").filter(
     ({ inputs }) => inputs.encryptionConfiguration?.kmsKeyId === key && inputs.loggingConfiguration,
   )
+  const topics = every(graph, "sns/topic:Topic").filter(({ inputs }) => inputs.kmsMasterKeyId === key)
   return [
+    ...(topics.length ? ["cloudwatch.amazonaws.com"] : []),
     ...new Set(logs.map(({ region }) => `logs.${region}.amazonaws.com`)),
     ...(buses.length ? ["events.amazonaws.com"] : []),
     ...(machines.length ? ["delivery.logs.amazonaws.com"] : []),

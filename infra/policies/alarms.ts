@@ -1,0 +1,43 @@
+import { arnOf, every, type Graph, type Of, text } from "../graph.ts"
+import type { Policy } from "../policies.ts"
+import { label } from "./names.ts"
+
+type Source = Of<"lambda/eventSourceMapping:EventSourceMapping">
+
+export const alarms: Record<string, Policy> = {
+  "every alarm tells somebody, also that it is over": (graph) => {
+    const topics = every(graph, "sns/topic:Topic").map(arnOf)
+    return every(graph, "cloudwatch/metricAlarm:MetricAlarm")
+      .filter(({ inputs: { alarmActions, okActions } }) =>
+        [alarmActions, okActions].some((actions) => !actions?.some((arn) => topics.includes(arn as string))),
+      )
+      .map(label)
+  },
+
+  "what a stream's consumer gives up rings an alarm": (graph) =>
+    every(graph, "lambda/eventSourceMapping:EventSourceMapping")
+      .filter(({ inputs }) => inputs.destinationConfig?.onFailure)
+      .filter((source) => !counts(source) || !watched(graph, source))
+      .map(label),
+
+  "executions that end badly ring an alarm": (graph) =>
+    every(graph, "sfn/stateMachine:StateMachine").flatMap((machine) =>
+      ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"]
+        .filter((metric) => !rings(graph, "AWS/States", metric, { StateMachineArn: arnOf(machine) }))
+        .map((metric) => `${label(machine)}: nobody watches ${metric}`),
+    ),
+}
+
+const counts = ({ inputs }: Source) => inputs.metricsConfig?.metrics.includes("EventCount")
+
+const watched = (graph: Graph, source: Source) =>
+  rings(graph, "AWS/Lambda", "OnFailureDestinationDeliveredEventCount", { EventSourceMappingUUID: text(source, "uuid") })
+
+/** Whether some alarm watches this metric of this thing. */
+const rings = (graph: Graph, namespace: string, metricName: string, dimensions: Record<string, string>) =>
+  every(graph, "cloudwatch/metricAlarm:MetricAlarm").some(
+    ({ inputs }) =>
+      inputs.namespace === namespace &&
+      inputs.metricName === metricName &&
+      Object.entries(dimensions).every(([name, value]) => inputs.dimensions?.[name] === value),
+  )
