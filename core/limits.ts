@@ -23,6 +23,8 @@ export const limits = {
   page: { max: 100, default: 20, logs: 50 },
   /** Lost containers in a row before a task fails. */
   attempts: 3,
+  /** How long a container stays for the next message after a turn, and in all the turns of a run. */
+  warmSeconds: { turn: 120, run: 3_600 },
   /** The agent is stopped when its model has said nothing for so long. */
   modelIdleSeconds: 300,
   fileStorageBytes: 10 * 1024 ** 3,

@@ -22,6 +22,13 @@ export const logLineCharacters = 8_000
 export const resultCharacters = 100_000
 export const errorCharacters = 1_000
 
+/** What the agent says to a person in one turn, in one message or a few. A longer one is cut, with a mark that says so. */
+export const messageCharacters = 100_000
+export const turnMessages = 10
+
+/** Longest that one `recv` waits, in seconds. */
+export const receiveSeconds = 20
+
 const when = z.iso.datetime()
 const seconds = z.number().positive()
 
@@ -35,7 +42,8 @@ export const Lease = z
   .object({
     run_id: z.string(),
     task_id: z.string(),
-    status: z.enum(["claimed", "completed", "failed", "lost"]),
+    /** `released`: the container let go of the run, and the task goes on with another one when its time comes. */
+    status: z.enum(["claimed", "completed", "failed", "released", "lost"]),
     claim_token_hash: z.string(),
     heartbeat_at: when,
     lease_until: when,
@@ -44,13 +52,61 @@ export const Lease = z
 
 const File = z.object({ id: z.string(), filename: z.string(), size_bytes: z.number().nullable() })
 
+const Mode = z.enum(["autonomous", "conversation"])
+
+/** What a person said. `sequence` counts the messages of the whole conversation, so that "what came after" has one meaning. */
+export const TurnMessage = z
+  .object({ id: z.string(), sequence: z.int(), content: z.string(), files: z.array(File), created_at: when })
+  .meta({ id: "TurnMessage" })
+
+/**
+ * A turn of the agent. A one-shot task is one turn without messages. In a conversation it ends with `turns/complete`; in autonomous mode it
+ * ends with `complete`, which is the end of the task, and what a person says meanwhile steers it. An autonomous turn without messages
+ * is the agent's own: it was told to take over.
+ */
+export const Turn = z.object({ number: z.int(), mode: Mode, messages: z.array(TurnMessage) }).meta({ id: "Turn" })
+
+/**
+ * Why a task that slept is awake. `cycle` counts its sleeps: who has a newer checkpoint than the wake of its cycle has been told already.
+ * `credit`: it was paused because the account had no credit, and has some again.
+ */
+export const Wake = z
+  .object({
+    cycle: z.int(),
+    reason: z.enum(["message", "external_wake", "time", "credit"]),
+    message: z.string().nullable(),
+    slept_seconds: z.number(),
+  })
+  .meta({ id: "Wake" })
+
+/** What the agent may ask for by its tool. `release` enforces the same. */
+export const HibernationLimits = z
+  .object({
+    enabled: z.boolean(),
+    /** Longest single sleep. */
+    cycle_seconds: z.number(),
+    /** What is left of the longest sleep in total. */
+    left_seconds: z.number(),
+  })
+  .meta({ id: "HibernationLimits" })
+
 /** Everything a container needs to know to do its work. Never a secret of ours. */
 export const Bundle = z
   .object({
     agent: z.object({ id: z.string(), name: z.string(), version_id: z.string() }),
     base_prompt: z.string(),
     instructions: z.string(),
-    turn_number: z.int(),
+    /** The turn to be done. After a lost attempt it is the same again: what a restored checkpoint knows of it already need not be said twice. */
+    turn: Turn,
+    /** Set when the task slept before this run. */
+    wake: Wake.nullable(),
+    /** The id for `recv`. */
+    channel: z.string(),
+    /**
+     * How long to stay for the next message after a turn, and how long in all the turns of this run: then `release`. Waiting costs the
+     * customer nothing.
+     */
+    warm: z.object({ turn_seconds: seconds, run_seconds: seconds }),
     execution: z.object({ provider: z.enum(["anthropic", "openrouter", "openai"]), model: z.string(), weak_model: z.string() }),
     limits: z.object({
       max_runtime_seconds: seconds,
@@ -58,6 +114,7 @@ export const Bundle = z
       soft_finish_after_seconds: seconds.nullable(),
       /** The agent is stopped when the model has said nothing for so long. */
       model_idle_seconds: seconds,
+      hibernation: HibernationLimits,
     }),
     output_policy: OutputPolicy,
     input_files: z.array(File),
@@ -85,17 +142,94 @@ export const Claim = z
 
 export const Heartbeat = z.strictObject({}).meta({ id: "Heartbeat", example: {} })
 
-/** What the container should know by now. `cancel`: stop the agent, save what is there, then `fail`. */
-export const Signal = z.object({ kind: z.enum(["cancel"]) }).meta({ id: "RunSignal" })
+/**
+ * What the container should know by now, said again until it has followed.
+ * - `cancel`: stop the agent, save what is there, then `fail`. Whatever is reported instead, the task ends as cancelled.
+ * - `message`: `recv` has something: a message that steers the running turn, or the next turn.
+ * - `pause`: the credit is used up. Stop the agent, save a checkpoint, then `release` with `pause`.
+ */
+export const Signal = z.object({ kind: z.enum(["cancel", "message", "pause"]) }).meta({ id: "RunSignal" })
 
 export const Beat = z
   .object({
     lease: Lease,
     signals: z.array(Signal),
-    /** Seconds until the total runtime limit, counted from the claim. */
+    /** As the task stands now: a person may hand a conversation over to the agent, and take it back. */
+    mode: Mode,
+    /** Seconds until the total runtime limit. Those of earlier turns are counted, those of waiting and of lost attempts are not. */
     time_left_seconds: z.number(),
   })
   .meta({ id: "Beat" })
+
+/**
+ * Asks for what the container does not know yet, and waits for it for up to `wait` seconds. `turn` and `after` say what it knows: the
+ * number of its latest turn and the sequence of its latest message. The same question gets the same answer, so one that was lost can be
+ * asked again.
+ */
+export const Receive = z.strictObject({
+  wait: z.coerce.number().min(0).max(receiveSeconds).default(0),
+  turn: z.coerce.number().int().min(0),
+  after: z.coerce.number().int().min(0).default(0),
+})
+
+export const Received = z
+  .object({
+    /** The current turn with its messages after `after`, where there are any or its number is above `turn`: then it has just begun. */
+    turn: Turn.nullable(),
+    signals: z.array(Signal),
+  })
+  .meta({ id: "Received" })
+
+/** What the agent said to the person, with what it took to say it. Cost in US dollars, by the agent runtime's price list. */
+export const AgentMessage = z.strictObject({
+  content: z.string().max(messageCharacters + 100),
+  usage: z.strictObject({
+    input_tokens: z.int().min(0),
+    output_tokens: z.int().min(0),
+    cache_read_tokens: z.int().min(0),
+    cache_write_tokens: z.int().min(0),
+  }),
+  cost_usd: z.number().min(0).max(1_000_000),
+})
+
+/** Stored in the same write as the end that they come with, so that a turn which is done again says nothing twice. */
+const messages = z.array(AgentMessage).max(turnMessages).default([])
+
+const usage = { input_tokens: 1_200, output_tokens: 80, cache_read_tokens: 0, cache_write_tokens: 0 }
+
+/**
+ * The turn of a conversation is done, its outputs and its checkpoint are stored. Sent again, it answers the same. Then `recv` for the
+ * next one, and `release` when none comes.
+ */
+export const CompleteTurn = z.strictObject({ turn_number: z.int().min(1), messages }).meta({
+  id: "CompleteTurn",
+  example: { turn_number: 1, messages: [{ content: "Which colour?", usage, cost_usd: 0.0042 }] },
+})
+
+export const CompletedTurn = z
+  .object({
+    lease: Lease,
+    /** Whether the next turn is there already: a message came meanwhile, or the agent was told to take over. */
+    has_next_turn: z.boolean(),
+  })
+  .meta({ id: "CompletedTurn" })
+
+/**
+ * Lets go of the run with its checkpoint stored; the container ends. Sent again, it answers the same.
+ * - `await_input`: refused with `message_waiting` where the next turn is there: go on with `recv`.
+ * - `hibernate`: in autonomous mode, for as long as the limits allow; refused with a `hibernation_…` problem whose words are for the agent.
+ * - `pause`: after the signal of that name.
+ */
+export const Release = z
+  .discriminatedUnion("to", [
+    z.strictObject({ to: z.literal("await_input") }),
+    z.strictObject({ to: z.literal("hibernate"), until: when, reason: z.string().trim().min(1).max(1_000), messages }),
+    z.strictObject({ to: z.literal("pause"), messages }),
+  ])
+  .meta({
+    id: "Release",
+    example: { to: "hibernate", until: "2026-12-24T12:00:00.000Z", reason: "Waiting for the approval of the release." },
+  })
 
 export const LogLine = z.strictObject({
   source: z.enum(["daemon", "agent_stdout", "agent_stderr"]),
@@ -184,6 +318,7 @@ export const Complete = z
       .string()
       .max(resultCharacters + 100)
       .nullable(),
+    messages,
   })
   .meta({ id: "Complete", example: { result: "The report is in report.md." } })
 
@@ -197,7 +332,7 @@ export const Fail = z
   })
   .meta({ id: "Fail", example: { error: "The model provider refused the API key (401)." } })
 
-/** The answer to `complete` and `fail`. Sent again after the run has ended the same way, they answer the same. */
+/** The answer to `complete`, `fail` and `release`. Sent again after the run has ended the same way, they answer the same. */
 export const Ended = z.object({ lease: Lease }).meta({ id: "Ended" })
 
 /** A short-lived address to read an input or reference file from; ask just before use. */

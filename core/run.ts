@@ -13,6 +13,7 @@ import {
   type Bundle,
   type Claim,
   type ClaimNext,
+  type Complete,
   type Fail,
   type Lease,
   leaseSeconds,
@@ -115,19 +116,29 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     agent: { id: task.agentId, name: spec.agentName, version_id: spec.versionId },
     base_prompt: await Text.load(spec.basePrompt),
     instructions: await Text.load(spec.instructions),
-    turn_number: task.turnNumber,
+    turn: { number: task.turnNumber, mode: task.mode, messages: [] },
+    wake: null,
+    channel: task.taskId,
+    warm: { turn_seconds: limits.warmSeconds.turn, run_seconds: limits.warmSeconds.run },
     execution: { provider: spec.execution.provider, model: spec.execution.model, weak_model: spec.execution.weakModel },
     limits: {
       max_runtime_seconds: spec.settings.maxRuntimeSeconds,
       max_runtime_per_turn_seconds: spec.settings.maxRuntimePerTurnSeconds ?? null,
       soft_finish_after_seconds: spec.settings.softFinishAfterSeconds ?? null,
       model_idle_seconds: limits.modelIdleSeconds,
+      hibernation: hibernationOf(spec),
     },
     output_policy: spec.settings.outputPolicy,
     input_files: [],
     reference_files: [],
   }
 }
+
+const hibernationOf = ({ settings }: SpecRow): z.infer<typeof Bundle>["limits"]["hibernation"] => ({
+  enabled: settings.hibernationEnabled ?? true,
+  cycle_seconds: settings.maxTimePerHibernationCycle ?? limits.maxTimePerHibernationCycle.default,
+  left_seconds: settings.maxAccumulatedTime ?? limits.maxAccumulatedTime.default,
+})
 
 /** Every so many heartbeats the execution hears of it as well: it only needs to know every five minutes. */
 const beatsPerSignal = 4
@@ -137,9 +148,14 @@ export async function heartbeat(ref: Ref) {
   const heartbeatAt = now().toISOString()
   const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: leaseEnd(heartbeatAt) }, { beats: 1 })
   if (run.beats % beatsPerSignal === 0) await Execution.beat(ref.accountId, ref.taskId, ref.runId)
-  const spec = await Task.spec(ref.accountId, ref.taskId)
+  const [task, spec] = await Promise.all([Task.row(ref.accountId, ref.taskId), Task.spec(ref.accountId, ref.taskId)])
   const used = (Date.parse(heartbeatAt) - Date.parse(run.claimedAt!)) / 1000
-  return { lease: leaseOf(run), signals: [], time_left_seconds: Math.max(0, spec.settings.maxRuntimeSeconds - used) }
+  return {
+    lease: leaseOf(run),
+    signals: [],
+    mode: task.mode,
+    time_left_seconds: Math.max(0, spec.settings.maxRuntimeSeconds - used),
+  }
 }
 
 /** Raises `lease_lost`. */
@@ -169,7 +185,7 @@ export async function completeOutput(ref: Ref, output: z.output<typeof PrepareOu
 }
 
 /** The agent has reached its end. Sent again, it answers the same. Raises `lease_lost`. */
-export async function complete(ref: Ref, { result }: { result: string | null }) {
+export async function complete(ref: Ref, { result }: z.output<typeof Complete>) {
   return { lease: leaseOf(await Settlement.end(ref, { kind: "completed" }, result)) }
 }
 

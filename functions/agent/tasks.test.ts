@@ -44,13 +44,17 @@ describe("POST /agent/tasks/claim-next", () => {
         agent: { id: task.agentId, name: "Reporter", version_id: task.agentVersionId },
         base_prompt: basePrompt,
         instructions: "Write it.",
-        turn_number: 1,
+        turn: { number: 1, mode: "autonomous", messages: [] },
+        wake: null,
+        channel: task.id,
+        warm: { turn_seconds: 120, run_seconds: 3_600 },
         execution: { provider: "anthropic", model: "claude-sonnet-4-5", weak_model: "haiku" },
         limits: {
           max_runtime_seconds: 900,
           max_runtime_per_turn_seconds: 300,
           soft_finish_after_seconds: 600,
           model_idle_seconds: 300,
+          hibernation: { enabled: true, cycle_seconds: 604_800, left_seconds: 2_592_000 },
         },
         output_policy: outputPolicy,
         input_files: [],
@@ -136,6 +140,7 @@ describe("POST /agent/tasks/{run_id}/heartbeat", () => {
     expect(body).toEqual({
       lease: { ...lease, heartbeat_at: time, lease_until: time },
       signals: [],
+      mode: "autonomous",
       time_left_seconds: 600 - (Date.parse(body.lease.heartbeat_at) - Date.parse(lease.heartbeat_at)) / 1000,
     })
     expect(Date.parse(body.lease.heartbeat_at)).toBeGreaterThan(Date.parse(lease.heartbeat_at))

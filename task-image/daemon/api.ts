@@ -70,7 +70,7 @@ export const createApi = (base: string, token: string) => {
     prepareModelRequest: (runId: string, body: z.infer<typeof PrepareModelRequest>) =>
       once(PreparedModelRequest, "POST", `${of(runId)}/model-requests`, body),
     fileAddress: (runId: string, fileId: string) => call(FileAddress, "GET", `${of(runId)}/files/${encodeURIComponent(fileId)}`),
-    complete: (runId: string, body: z.infer<typeof Complete>) => call(Ended, "POST", `${of(runId)}/complete`, body),
+    complete: (runId: string, body: z.input<typeof Complete>) => call(Ended, "POST", `${of(runId)}/complete`, body),
     fail: (runId: string, body: z.infer<typeof Fail>) => call(Ended, "POST", `${of(runId)}/fail`, body),
   }
 }

@@ -23,7 +23,7 @@ test("the agent does the task, its files are kept, and the run completes with it
   expect(await stage.ended, stage.printed()).toBe(0)
   const { seen } = stage.api
   expect(seen.violations).toEqual([])
-  expect(seen.completed).toEqual({ result: "The report is in report.md." })
+  expect(seen.completed).toMatchObject({ result: "The report is in report.md." })
   expect(seen.failed).toBeUndefined()
   expect(seen.outputs.get("report.md")).toMatchObject({ text: "Dormice sleep.\n", output_name: null })
   expect(seen.usage).toHaveLength(1)

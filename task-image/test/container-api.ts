@@ -179,7 +179,7 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   heartbeat: (stage, body) => {
     check(stage, Heartbeat, body)
     const time_left_seconds = stage.play.runtimeSeconds - (stage.now().getTime() - stage.claimedAt) / 1000
-    return { lease: leaseOf(stage), signals: stage.play.signals, time_left_seconds }
+    return { lease: leaseOf(stage), signals: stage.play.signals, mode: "autonomous", time_left_seconds }
   },
   logs: (stage, body) => {
     const { sequence, lines } = check(stage, AppendLogs, body)
