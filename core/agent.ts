@@ -1,11 +1,13 @@
 import { z } from "zod"
 import { AgentEntity, type AgentRow } from "./agent.entity.ts"
 import { now } from "./clock.ts"
+import * as Container from "./container.ts"
 import { Defaults, type StoredDefaults } from "./defaults.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
+import * as Standard from "./standard.ts"
 import * as Text from "./text.ts"
 import { transact } from "./transaction.ts"
 import { VersionEntity, type VersionRow } from "./version.entity.ts"
@@ -44,11 +46,22 @@ const example = {
 const name = z.string().trim().min(1).max(limits.name)
 const prompt = z.string().min(1).max(limits.text)
 
+const container = {
+  containerId: z.string().optional().describe("Instead of `runtime`: a container, whose current image is then the agent's."),
+  containerVersionId: z.string().optional().describe("The same for a version of a container."),
+}
+
+const namesContainer = ({ containerId, containerVersionId }: { [Field in keyof typeof container]?: string | undefined }) =>
+  containerId !== undefined || containerVersionId !== undefined
+
+const oneRuntime = { path: ["runtime"], message: "Give either a runtime or a container" }
+
 export const Create = z
   .strictObject({
     name,
     description: z.string().max(limits.description).optional(),
-    runtime: Version.Runtime,
+    runtime: Version.Runtime.optional(),
+    ...container,
     basePrompt: prompt.describe("The agent's system prompt."),
     taskTitleInstructions: prompt
       .optional()
@@ -56,6 +69,7 @@ export const Create = z
     defaults: Defaults,
     skills: Version.Skills.optional(),
   })
+  .refine((body) => (body.runtime !== undefined) !== namesContainer(body), oneRuntime)
   .meta({ id: "CreateAgent", example })
 
 export const Update = z
@@ -63,6 +77,7 @@ export const Update = z
     name: name.optional(),
     description: z.string().max(limits.description).optional(),
     runtime: Version.Runtime.partial().optional(),
+    ...container,
     basePrompt: prompt.optional(),
     taskTitleInstructions: prompt.nullable().optional().describe("null takes them away."),
     defaults: Defaults.optional().describe(
@@ -70,6 +85,7 @@ export const Update = z
     ),
     skills: Version.Skills.optional(),
   })
+  .refine((body) => body.runtime === undefined || !namesContainer(body), oneRuntime)
   .meta({ id: "UpdateAgent", example: { name: "Chief reporter" } })
 
 export type Create = z.output<typeof Create>
@@ -78,12 +94,40 @@ export type Update = z.output<typeof Update>
 /** Makes an agent with its first version. */
 export async function create(accountId: string, body: Create): Promise<View> {
   const agentId = newId("agent")
-  const { version, secret } = await newVersion(accountId, agentId, 1, body)
+  const runtime = await runtimeOf(accountId, body)
+  const { version, secret } = await newVersion(accountId, agentId, 1, { ...body, runtime })
+  return insert(body, version, secret)
+}
+
+/**
+ * Makes an agent of one's own out of a standard one: the copy has everything that the original's current version has. Raises
+ * `agent_not_found`, `not_standard`.
+ */
+export async function fork(accountId: string, agentId: string, body: Standard.Fork): Promise<View> {
+  const original = await readable(accountId, agentId)
+  if (!Standard.isStandard(agentId)) throw new Problem("not_standard")
+  const version = {
+    ...(await Version.row(accountId, agentId, original.versionId)),
+    agentId: newId("agent"),
+    versionId: newId("version"),
+    number: 1,
+    createdAt: now().toISOString(),
+  }
+  return insert({ ...original, ...body }, version)
+}
+
+/** Makes an agent with its first version as it stands. */
+async function insert(
+  { name, description }: { name: string; description?: string | undefined },
+  version: VersionRow,
+  secret?: Awaited<ReturnType<typeof newVersion>>["secret"],
+) {
+  const { accountId, agentId } = version
   const agent = {
     accountId,
     agentId,
-    name: body.name,
-    ...(body.description === undefined ? {} : { description: body.description }),
+    name,
+    ...(description === undefined ? {} : { description }),
     versionId: version.versionId,
     number: 1,
     revision: 1,
@@ -100,25 +144,21 @@ export async function create(accountId: string, body: Create): Promise<View> {
 
 /** Raises `agent_not_found`. */
 export async function get(accountId: string, agentId: string): Promise<View> {
-  const agent = await row(accountId, agentId)
+  const agent = await readable(accountId, agentId)
   return view(agent, await Version.row(accountId, agentId, agent.versionId))
 }
 
-/** Agents that are not archived, newest first. */
+/** Agents that are not archived: one's own, newest first, and then the standard ones. */
 export async function list(accountId: string, request: Page.Request) {
-  const page = await Page.paginate(
-    accountId,
-    "agents",
-    request,
-    async (after, count) => {
-      const agents = AgentEntity.query.byId({ accountId })
-      const { data } = await (after ? agents.lt({ agentId: after }) : agents.begins({ agentId: "" }))
-        .where(({ archivedAt }, { notExists }) => notExists(archivedAt))
-        .go({ count, order: "desc" })
-      return data
-    },
-    ({ agentId }) => agentId,
-  )
+  const own = async (after: string | undefined, count: number) => {
+    const agents = AgentEntity.query.byId({ accountId })
+    const { data } = await (after ? agents.lt({ agentId: after }) : agents.begins({ agentId: "" }))
+      .where(({ archivedAt }, { notExists }) => notExists(archivedAt))
+      .go({ count, order: "desc" })
+    return data
+  }
+  const idOf = ({ agentId }: AgentRow) => agentId
+  const page = await Page.paginate(accountId, "agents", request, Standard.after(own, Standard.agentsOf(accountId), idOf), idOf)
   const data = await Promise.all(
     page.data.map(async (agent) => view(agent, await Version.row(accountId, agent.agentId, agent.versionId))),
   )
@@ -130,7 +170,7 @@ export async function update(accountId: string, agentId: string, body: Update): 
   const agent = await row(accountId, agentId)
   const before = await Version.row(accountId, agentId, agent.versionId)
   const next = changesExecution(body)
-    ? await newVersion(accountId, agentId, agent.number + 1, await merged(before, body), before.defaults)
+    ? await newVersion(accountId, agentId, agent.number + 1, await merged(accountId, before, body), before.defaults)
     : undefined
   const set = {
     ...(body.name === undefined ? {} : { name: body.name }),
@@ -158,34 +198,61 @@ export async function archive(accountId: string, agentId: string): Promise<void>
 
 /** Versions of an agent, newest first. Raises `agent_not_found`. */
 export async function versions(accountId: string, agentId: string, request: Page.Request) {
-  await row(accountId, agentId)
+  await readable(accountId, agentId)
   return Version.list(accountId, agentId, request)
 }
 
 /** Raises `agent_not_found`, `version_not_found`. */
 export async function version(accountId: string, agentId: string, versionId: string) {
-  await row(accountId, agentId)
+  await readable(accountId, agentId)
   return Version.get(accountId, agentId, versionId)
 }
 
+/** One's own or a standard one. Raises `agent_not_found`. */
+export async function readable(accountId: string, agentId: string): Promise<AgentRow> {
+  return Standard.agentsOf(accountId).find((agent) => agent.agentId === agentId) ?? (await row(accountId, agentId))
+}
+
+/** One's own: what is standard cannot be changed. Raises `agent_not_found`. */
 export async function row(accountId: string, agentId: string): Promise<AgentRow> {
   const { data } = await AgentEntity.get({ accountId, agentId }).go({ consistent: true })
   if (!data) throw new Problem("agent_not_found")
   return data
 }
 
-const executionFields = ["runtime", "basePrompt", "taskTitleInstructions", "defaults", "skills"] as const
+const executionFields = [
+  "runtime",
+  "containerId",
+  "containerVersionId",
+  "basePrompt",
+  "taskTitleInstructions",
+  "defaults",
+  "skills",
+] as const
 
 const changesExecution = (body: Update) => executionFields.some((field) => body[field] !== undefined)
 
-type Execution = Pick<Create, "runtime" | "basePrompt" | "taskTitleInstructions" | "skills"> & { defaults: Create["defaults"] }
+type Runtime = Pick<VersionRow, "containerImage" | "agentRuntime" | "containerVersionId">
+
+type Execution = Pick<Create, "basePrompt" | "taskTitleInstructions" | "skills" | "defaults"> & { runtime: Runtime }
+
+/** The image that a body names, itself or by a container; the one before where it names none. */
+async function runtimeOf(accountId: string, body: Create | Update, before?: VersionRow): Promise<Runtime> {
+  if (namesContainer(body)) {
+    const { versionId, image } = await Container.named(accountId, body)
+    return { containerImage: image, containerVersionId: versionId, agentRuntime: "pi" }
+  }
+  const { containerImage } = body.runtime ?? {}
+  if (containerImage !== undefined) return { containerImage, agentRuntime: "pi" }
+  return { containerImage: before!.containerImage, containerVersionId: before!.containerVersionId, agentRuntime: "pi" }
+}
 
 /** What the next version holds: the body's fields where it has them, the version's before otherwise. */
-async function merged(before: VersionRow, body: Update): Promise<Execution> {
+async function merged(accountId: string, before: VersionRow, body: Update): Promise<Execution> {
   const current = await Version.view(before)
   const titles = body.taskTitleInstructions === undefined ? current.taskTitleInstructions : body.taskTitleInstructions
   return {
-    runtime: { ...current.runtime, ...definedOf(body.runtime ?? {}) },
+    runtime: await runtimeOf(accountId, body, before),
     basePrompt: body.basePrompt ?? current.basePrompt,
     ...(titles === null ? {} : { taskTitleInstructions: titles }),
     defaults: body.defaults ?? withoutSecret(before.defaults),
@@ -195,11 +262,6 @@ async function merged(before: VersionRow, body: Update): Promise<Execution> {
 
 const withoutSecret = ({ providerSecretId: _, ...defaults }: StoredDefaults) => defaults
 
-const definedOf = <Value extends object>(value: Value) =>
-  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
-    [Key in keyof Value]?: NonNullable<Value[Key]>
-  }
-
 async function newVersion(accountId: string, agentId: string, number: number, body: Execution, before?: StoredDefaults) {
   const { defaults, secret } = await Version.storeDefaults(accountId, body.defaults, before)
   const version: VersionRow = {
@@ -207,8 +269,7 @@ async function newVersion(accountId: string, agentId: string, number: number, bo
     agentId,
     versionId: newId("version"),
     number,
-    containerImage: body.runtime.containerImage,
-    agentRuntime: body.runtime.agentRuntime,
+    ...body.runtime,
     basePrompt: await Text.store(accountId, body.basePrompt),
     ...(body.taskTitleInstructions === undefined
       ? {}
@@ -224,7 +285,7 @@ const view = async (agent: AgentRow, version: VersionRow): Promise<View> => ({
   id: agent.agentId,
   name: agent.name,
   description: agent.description ?? null,
-  isStandard: false,
+  isStandard: Standard.isStandard(agent.agentId),
   archivedAt: agent.archivedAt ?? null,
   currentVersion: await Version.view(version),
   createdAt: agent.createdAt,

@@ -11,6 +11,7 @@ import { limits } from "./limits.ts"
 import { invalid, Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
+import * as Standard from "./standard.ts"
 import * as Sweep from "./sweep.ts"
 import { SpecEntity, TaskEntity } from "./task.entity.ts"
 import * as Task from "./task.ts"
@@ -60,7 +61,7 @@ type Create = z.output<typeof Create>
  */
 export async function dispatch(accountId: string, agentId: string, body: Create): Promise<Task.View> {
   const [agent, account] = await Promise.all([
-    Agent.row(accountId, agentId),
+    Agent.readable(accountId, agentId),
     AccountEntity.get({ accountId }).go({ consistent: true }),
   ])
   if (agent.archivedAt) throw new Problem("agent_archived")
@@ -85,11 +86,7 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
   const created = { ...task, eventSequence: events.length }
 
   const refused = await transact({
-    agent: check(
-      AgentEntity.delete({ accountId, agentId }).where(
-        ({ archivedAt, name }, { exists, notExists }) => `${exists(name)} AND ${notExists(archivedAt)}`,
-      ),
-    ),
+    agent: Standard.isStandard(agentId) ? undefined : check(isInService(accountId, agentId)),
     task: TaskEntity.create(created),
     spec: SpecEntity.create(spec),
     secret,
@@ -101,6 +98,12 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
   if (refused.length) throw new Problem("conflict")
   return Task.view({ task: created, spec, result: undefined })
 }
+
+/** The condition that an agent of one's own is still there and not archived. */
+const isInService = (accountId: string, agentId: string) =>
+  AgentEntity.delete({ accountId, agentId }).where(
+    ({ archivedAt, name }, { exists, notExists }) => `${exists(name)} AND ${notExists(archivedAt)}`,
+  )
 
 const blank = {
   mode: "autonomous" as const,
@@ -147,6 +150,7 @@ async function resolve(accountId: string, taskId: string, agentName: string, ver
     agentName,
     versionId: version.versionId,
     containerImage: version.containerImage,
+    ...(version.containerVersionId === undefined ? {} : { containerVersionId: version.containerVersionId }),
     agentRuntime: version.agentRuntime,
     region: settings.runtimeRegion,
     instructions: await Text.store(accountId, body.instructions),

@@ -7,6 +7,8 @@ const prefixes = {
   key: "key",
   agent: "agt",
   version: "agv",
+  container: "ctr",
+  containerVersion: "ctv",
   task: "tsk",
   event: "evt",
   file: "file",

@@ -91,6 +91,7 @@ export const SpecEntity = new Entity(
       agentName: { type: "string", required: true },
       versionId: { type: "string", required: true },
       containerImage: { type: "string", required: true },
+      containerVersionId: { type: "string" },
       agentRuntime: { type: ["pi"] as const, required: true },
       region: { type: regions, required: true },
       instructions: { type: "string", required: true },

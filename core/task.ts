@@ -29,6 +29,7 @@ export const View = z
     agentName: z.string(),
     agentVersionId: z.string(),
     runtime: Version.RuntimeView,
+    containerVersionId: z.string().nullable().describe("Where the image is from a container."),
     status: z.enum(statuses),
     mode: z.enum(modes),
     turnStatus: z
@@ -96,7 +97,7 @@ export async function spec(accountId: string, taskId: string): Promise<SpecRow> 
 
 /** Tasks of an agent, newest first. Raises `agent_not_found`. */
 export async function list(accountId: string, agentId: string, { status, mode, ...request }: z.output<typeof ListQuery>) {
-  await Agent.row(accountId, agentId)
+  await Agent.readable(accountId, agentId)
   const page = await Page.paginate(
     accountId,
     `tasks ${agentId} ${status} ${mode}`,
@@ -183,6 +184,7 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
     agentName: spec.agentName,
     agentVersionId: spec.versionId,
     runtime: { containerImage: spec.containerImage, agentRuntime: spec.agentRuntime },
+    containerVersionId: spec.containerVersionId ?? null,
     status: task.status,
     mode: task.mode,
     turnStatus: null,

@@ -12,13 +12,16 @@ const s3 = new S3Client({})
  * is storing once and a transaction that fails afterwards leaves nothing that anybody could find.
  */
 export async function store(accountId: string, text: string): Promise<string> {
-  if (Buffer.byteLength(text) <= inlineBytes) return `inline:${text}`
+  if (Buffer.byteLength(text) <= inlineBytes) return inline(text)
   const Key = `texts/${accountId}/${createHash("sha256").update(text).digest("hex")}`
   await s3.send(
     new PutObjectCommand({ Bucket: setting("BUCKET_NAME"), Key, Body: text, ContentType: "text/plain; charset=utf-8" }),
   )
   return `s3:${Key}`
 }
+
+/** What a row keeps of a text that lies in it whatever its length. */
+export const inline = (text: string) => `inline:${text}`
 
 /** The text behind what `store` answered. */
 export async function load(stored: string): Promise<string> {

@@ -11,7 +11,9 @@ export const VersionEntity = new Entity(
       agentId: { type: "string", required: true },
       versionId: { type: "string", required: true },
       number: { type: "number", required: true },
+      /** The image, as given or as the container version had it. */
       containerImage: { type: "string", required: true },
+      containerVersionId: { type: "string" },
       agentRuntime: { type: ["pi"] as const, required: true },
       /** See text.ts. */
       basePrompt: { type: "string", required: true },

@@ -5,6 +5,7 @@ import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
+import * as Standard from "./standard.ts"
 import * as Text from "./text.ts"
 import { VersionEntity, type VersionRow } from "./version.entity.ts"
 
@@ -45,6 +46,7 @@ export const View = z
     id: z.string(),
     number: z.int().describe("1 for the first version of the agent."),
     runtime: RuntimeView,
+    containerVersionId: z.string().nullable().describe("Where the image is from a container."),
     basePrompt: z.string(),
     taskTitleInstructions: z.string().nullable(),
     skills: z.array(SkillView),
@@ -67,24 +69,22 @@ export async function get(accountId: string, agentId: string, versionId: string)
 
 /** Newest first. */
 export async function list(accountId: string, agentId: string, request: Page.Request) {
-  const page = await Page.paginate(
-    accountId,
-    `versions ${agentId}`,
-    request,
-    async (after, limit) => {
-      const versions = VersionEntity.query.byAgent({ accountId, agentId })
-      const { data } = await (after ? versions.lt({ versionId: after }) : versions).go({ limit, order: "desc" })
-      return data
-    },
-    ({ versionId }) => versionId,
-  )
+  const own = async (after: string | undefined, limit: number) => {
+    const versions = VersionEntity.query.byAgent({ accountId, agentId })
+    const { data } = await (after ? versions.lt({ versionId: after }) : versions).go({ limit, order: "desc" })
+    return data
+  }
+  const standard = Standard.versionsOf(accountId).filter((version) => version.agentId === agentId)
+  const idOf = ({ versionId }: VersionRow) => versionId
+  const page = await Page.paginate(accountId, `versions ${agentId}`, request, Standard.after(own, standard, idOf), idOf)
   return { data: await Promise.all(page.data.map(view)), pageInfo: page.pageInfo }
 }
 
 export async function row(accountId: string, agentId: string, versionId: string): Promise<VersionRow> {
-  const { data } = await VersionEntity.get({ accountId, agentId, versionId }).go({ consistent: true })
-  if (!data) throw new Problem("version_not_found")
-  return data
+  const standard = Standard.versionsOf(accountId).find((version) => version.versionId === versionId)
+  const found = standard ?? (await VersionEntity.get({ accountId, agentId, versionId }).go({ consistent: true })).data
+  if (found?.agentId !== agentId) throw new Problem("version_not_found")
+  return found
 }
 
 /**
@@ -108,6 +108,7 @@ export const view = async (row: VersionRow): Promise<View> => ({
   id: row.versionId,
   number: row.number,
   runtime: { containerImage: row.containerImage, agentRuntime: row.agentRuntime },
+  containerVersionId: row.containerVersionId ?? null,
   basePrompt: await Text.load(row.basePrompt),
   taskTitleInstructions: row.taskTitleInstructions === undefined ? null : await Text.load(row.taskTitleInstructions),
   skills: row.skills.map(({ skill, sshKeyId }) => ({ skill, sshKeyId: sshKeyId ?? null })),

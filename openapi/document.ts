@@ -86,7 +86,14 @@ const operation = (route: Route): Operation => ({
   tags: [tagOf(route)],
   security: schemes[route.door].map(([name]) => ({ [name]: [] })),
   ...(parametersOf(route).length ? { parameters: parametersOf(route) } : {}),
-  ...(route.body ? { requestBody: { required: true, content: { "application/json": { schema: schemaOf(route.body) } } } } : {}),
+  ...(route.body
+    ? {
+        requestBody: {
+          required: !route.body.safeParse(undefined).success,
+          content: { "application/json": { schema: schemaOf(route.body) } },
+        },
+      }
+    : {}),
   responses: { ...success(route), ...failures(route) },
   ...(route.streaming ? { "x-dormouse-streaming": true } : {}),
   ...(route.resource.includes("+}") ? { "x-dormouse-proxy": true } : {}),

@@ -30,8 +30,21 @@ const unknown: Ids = new Proxy({}, { get: (_, name: string) => `${name}_that_nob
 const makeThings = async (account: Account): Promise<Ids> => {
   const container = await claimedContainer(app, account)
   const { agentId, agentVersionId: versionId, id: taskId } = container.task
-  return { agentId, versionId, taskId, fileId: await storeOutput(container, "report.md", Buffer.from("x")) }
+  const { body: madeContainer } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
+  const { id: containerId, currentVersion } = madeContainer
+  return {
+    agentId,
+    versionId,
+    containerId,
+    containerVersionId: currentVersion.id,
+    taskId,
+    fileId: await storeOutput(container, "report.md", Buffer.from("x")),
+  }
 }
+
+/** What there is without being made, and what alone can be forked. */
+const standard = { agentId: "agt_standard_coding", containerId: "ctr_standard_coding" }
+const isFork = ({ name }: Route) => name.endsWith("/fork")
 
 const urlOf = ({ name, method }: Route, ids: Ids) => {
   const path = name.split(" ")[1]!.replace("{provider}", "anthropic").replace("{proxy+}", "v1/messages")
@@ -154,7 +167,7 @@ describe.each(named(withIds))("%s", (_, route) => {
 describe.each(named(publicRoutes))("%s", (_, route) => {
   test("answers the documented example as documented", async () => {
     // What is deleted is its own thing, so that the others have theirs.
-    const ids = route.method === "DELETE" ? await makeThings(own) : ownThings
+    const ids = route.method === "DELETE" ? await makeThings(own) : { ...ownThings, ...(isFork(route) ? standard : {}) }
     const { status } = await call(route, { ids, key: own.apiKey })
     expect(status).toBe(route.returns[0])
   })

@@ -23,6 +23,7 @@ describe("POST /agents", () => {
         id: expect.stringMatching(/^agv_[0-9A-Z]{26}$/),
         number: 1,
         runtime: { containerImage: "debian:12", agentRuntime: "pi" },
+        containerVersionId: null,
         basePrompt: "You write short, exact reports.",
         taskTitleInstructions: null,
         skills: [],
@@ -338,9 +339,14 @@ describe("DELETE /agents/{agentId}", () => {
 })
 
 describe("GET /agents", () => {
-  test("200: an account without agents has an empty page", async () => {
-    const empty = await newAccount(app)
-    expect((await empty.send("GET /agents")).body).toEqual({ data: [], pageInfo: { hasMore: false, nextCursor: null } })
+  test("200: an account without agents of its own has the standard ones", async () => {
+    const { body } = await (await newAccount(app)).send("GET /agents")
+    expect(body.data.map(({ id, isStandard }: { id: string; isStandard: boolean }) => [id, isStandard])).toEqual([
+      ["agt_standard_coding", true],
+      ["agt_standard_documents", true],
+      ["agt_standard_data", true],
+    ])
+    expect(body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
   })
 
   test("200: pages go from the newest to the oldest and hold still while others write", async () => {
@@ -359,15 +365,23 @@ describe("GET /agents", () => {
     await own.send(`DELETE /agents/${wanted[1]}`)
     await own.send(`DELETE /agents/${wanted[2]}`)
 
-    const second = await own.send(`GET /agents?limit=2&cursor=${first.body.pageInfo.nextCursor}`)
-    expect(idsOf(second)).toEqual(wanted.slice(3))
-    expect(second.body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
+    // The standard ones come last, and a page may hold some of both.
+    const second = await own.send(`GET /agents?limit=3&cursor=${first.body.pageInfo.nextCursor}`)
+    expect(idsOf(second)).toEqual([...wanted.slice(3), "agt_standard_coding"])
+    expect(second.body.pageInfo).toEqual({ hasMore: true, nextCursor: expect.any(String) })
+
+    const third = await own.send(`GET /agents?limit=2&cursor=${second.body.pageInfo.nextCursor}`)
+    expect(idsOf(third)).toEqual(["agt_standard_documents", "agt_standard_data"])
+    expect(third.body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
   })
 
-  test("200: a page of exactly what is left says that nothing follows", async () => {
+  test("200: a page that ends with the last of one's own says that more follows", async () => {
     const own = await newAccount(app)
-    await newAgent(own)
-    expect((await own.send("GET /agents?limit=1")).body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
+    const agent = await newAgent(own)
+    const { body } = await own.send("GET /agents?limit=1")
+    expect(body).toEqual({ data: [agent], pageInfo: { hasMore: true, nextCursor: expect.any(String) } })
+    const rest = await own.send(`GET /agents?cursor=${body.pageInfo.nextCursor}`)
+    expect(idsOf(rest)).toEqual(["agt_standard_coding", "agt_standard_documents", "agt_standard_data"])
   })
 
   test.each(["0", "101", "-1", "1.5", "ten", ""])("422 invalid_request: limit=%s", async (limit) => {
@@ -428,5 +442,93 @@ describe("GET /agents/{agentId}/versions/{versionId}", () => {
     const { status, body } = await account.send("GET /agents/agt_nothing/versions/agv_nothing")
     expect(status).toBe(404)
     expect(body.error.code).toBe("agent_not_found")
+  })
+})
+
+describe("a standard agent", () => {
+  test("can be read with its versions, by every account alike", async () => {
+    const other = await newAccount(app)
+    const { status, body } = await account.send("GET /agents/agt_standard_coding")
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ id: "agt_standard_coding", isStandard: true, archivedAt: null })
+    expect((await other.send("GET /agents/agt_standard_coding")).body).toEqual(body)
+    const { body: versions } = await account.send("GET /agents/agt_standard_coding/versions")
+    expect(versions).toEqual({ data: [body.currentVersion], pageInfo: { hasMore: false, nextCursor: null } })
+    const { body: version } = await account.send(`GET /agents/agt_standard_coding/versions/${body.currentVersion.id}`)
+    expect(version).toEqual(body.currentVersion)
+  })
+
+  test("takes tasks, which only the account that gave them can see", async () => {
+    const other = await newAccount(app)
+    const task = await newTask(account, "agt_standard_data")
+    expect(task).toMatchObject({ agentId: "agt_standard_data", agentName: "Data", status: "pending" })
+    expect(idsOf(await account.send("GET /agents/agt_standard_data/tasks"))).toEqual([task.id])
+    expect(idsOf(await other.send("GET /agents/agt_standard_data/tasks"))).toEqual([])
+  })
+
+  test.each([
+    ["PATCH /agents/agt_standard_coding", { name: "Mine" }],
+    ["DELETE /agents/agt_standard_coding", undefined],
+  ])("404 agent_not_found: %s", async (call, body) => {
+    const answer = await account.send(call, body)
+    expect(answer.status).toBe(404)
+    expect(answer.body.error.code).toBe("agent_not_found")
+  })
+
+  test("404 version_not_found: has only its own versions", async () => {
+    const { body } = await account.send("GET /agents/agt_standard_coding/versions/agv_standard_data_1")
+    expect(body.error.code).toBe("version_not_found")
+    const task = await account.send("POST /agents/agt_standard_coding/tasks", {
+      instructions: "x",
+      versionId: "agv_standard_data_1",
+    })
+    expect(task.body.error.code).toBe("version_not_found")
+  })
+})
+
+describe("POST /agents/{agentId}/fork", () => {
+  test.each([undefined, {}])("201: without a name the copy is called like the original: %j", async (body) => {
+    const { body: standard } = await account.send("GET /agents/agt_standard_documents")
+    const answer = await account.send("POST /agents/agt_standard_documents/fork", body)
+    expect(answer.status).toBe(201)
+    expect(answer.body).toEqual({
+      ...standard,
+      id: expect.stringMatching(/^agt_[0-9A-Z]{26}$/),
+      isStandard: false,
+      createdAt: expect.any(String),
+      currentVersion: {
+        ...standard.currentVersion,
+        id: expect.stringMatching(/^agv_[0-9A-Z]{26}$/),
+        createdAt: answer.body.createdAt,
+      },
+    })
+    expect((await account.send(`GET /agents/${answer.body.id}`)).body).toEqual(answer.body)
+  })
+
+  test("201: the copy is one's own: it has a name, is changed and archived, and the original stays", async () => {
+    const { body: standard } = await account.send("GET /agents/agt_standard_coding")
+    const { body: copy } = await account.send("POST /agents/agt_standard_coding/fork", { name: "Coder", description: "Ours." })
+    expect(copy).toMatchObject({ name: "Coder", description: "Ours." })
+    const { body: changed } = await account.send(`PATCH /agents/${copy.id}`, { basePrompt: "Other." })
+    expect(changed.currentVersion).toMatchObject({ number: 2, basePrompt: "Other.", runtime: standard.currentVersion.runtime })
+    expect((await newTask(account, copy.id)).agentName).toBe("Coder")
+    expect((await account.send(`DELETE /agents/${copy.id}`)).status).toBe(204)
+    expect((await account.send("GET /agents/agt_standard_coding")).body).toEqual(standard)
+  })
+
+  test("422 not_standard: one's own is changed, not forked", async () => {
+    const { status, body } = await account.send(`POST /agents/${(await newAgent(account)).id}/fork`)
+    expect(status).toBe(422)
+    expect(body.error.code).toBe("not_standard")
+  })
+
+  test.each<[string, unknown]>([
+    ["name", { name: "" }],
+    ["description", { description: 1 }],
+    ["", "[]"],
+  ])("422 invalid_request: a bad %s", async (path, body) => {
+    const answer = await account.send("POST /agents/agt_standard_coding/fork", body)
+    expect(answer.status).toBe(422)
+    expect(issuesOf(answer)).toEqual([path])
   })
 })

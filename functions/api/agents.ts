@@ -1,6 +1,7 @@
 import { z } from "zod"
 import * as Agent from "#core/agent.ts"
 import * as Page from "#core/page.ts"
+import * as Standard from "#core/standard.ts"
 import * as Version from "#core/version.ts"
 import { route } from "#functions/http/route.ts"
 import { serve } from "#functions/http/serve.ts"
@@ -10,7 +11,12 @@ const page = z.strictObject(Page.query())
 export const routes = [
   route(
     "GET /agents",
-    { summary: "List agents", description: "Newest first, without archived ones.", query: page, returns: [200, Agent.Listed] },
+    {
+      summary: "List agents",
+      description: "One's own that are not archived, newest first; then the standard ones.",
+      query: page,
+      returns: [200, Agent.Listed],
+    },
     ({ accountId, query }) => Agent.list(accountId, query),
   ),
   route(
@@ -44,6 +50,17 @@ export const routes = [
       problems: ["agent_not_found"],
     },
     ({ accountId, path }) => Agent.archive(accountId, path.agentId),
+  ),
+  route(
+    "POST /agents/{agentId}/fork",
+    {
+      summary: "Fork a standard agent",
+      description: "Makes one of your own of it, with everything that it has now.",
+      body: Standard.Fork,
+      returns: [201, Agent.View],
+      problems: ["agent_not_found", "not_standard", "conflict"],
+    },
+    ({ accountId, path, body }) => Agent.fork(accountId, path.agentId, body),
   ),
   route(
     "GET /agents/{agentId}/versions",

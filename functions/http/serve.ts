@@ -43,7 +43,8 @@ async function handle(route: Route, event: APIGatewayProxyEvent, line: Record<st
   Object.assign(line, caller)
   const query = route.query && parse(route.query, event.queryStringParameters ?? {})
   const incoming = incomingOf(event)
-  const body = route.body && parse(route.body, json(incoming.bytes))
+  const body =
+    route.body && parse(route.body, isOptional(route.body) && !incoming.bytes.length ? undefined : json(incoming.bytes))
   const result = await route.handle({ ...(caller as object), event: incoming, path, query, body })
   const [status, schema] = route.returns
   if (schema === null) return { status, headers: {}, body: "" }
@@ -92,6 +93,8 @@ const incomingOf = (event: APIGatewayProxyEvent): Incoming => {
     bytes: Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8"),
   }
 }
+
+const isOptional = (body: z.ZodType) => body.safeParse(undefined).success
 
 const json = (bytes: Buffer): unknown => {
   try {
