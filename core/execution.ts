@@ -47,8 +47,11 @@ export async function start({ accountId, taskId, generation, timeoutSeconds }: I
 
 /** How the execution of a task stands; undefined when it was never started. */
 export async function status(taskId: string, generation: number) {
-  return (await describe(arnOf(taskId, generation)))?.status
+  return (await read(taskId, generation))?.status
 }
+
+/** The execution of a task; undefined when it was never started, or ended so long ago that AWS has forgotten it. */
+export const read = (taskId: string, generation: number) => describe(arnOf(taskId, generation))
 
 /** An execution by its ARN, with what it was started with and how it ended; undefined when there is none. */
 export async function describe(executionArn: string) {

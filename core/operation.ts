@@ -3,6 +3,8 @@ import * as Account from "./account.ts"
 import * as ApiKey from "./api-key.ts"
 import * as Billing from "./billing.ts"
 import { derivedId } from "./id.ts"
+import * as Story from "./story.ts"
+import * as Sweeper from "./sweeper.ts"
 
 /** What the operator of a stack may do, by invoking a function by name. Nothing of it can be reached from the gateway. */
 export const Operation = z.discriminatedUnion("operation", [
@@ -16,6 +18,8 @@ export const Operation = z.discriminatedUnion("operation", [
     email: z.string().nullable().default(null),
     creditUsd: z.number().min(0),
   }),
+  Story.Asked.extend({ operation: z.literal("showTask") }),
+  Story.Asked.extend({ operation: z.literal("redriveTask") }),
 ])
 
 /** Carries out one operation. All of them may be sent twice. */
@@ -29,6 +33,10 @@ export async function carryOut(operation: z.output<typeof Operation>) {
       return Billing.grant(operation)
     case "ensureAccount":
       return ensureAccount(operation)
+    case "showTask":
+      return Story.tell(operation)
+    case "redriveTask":
+      return Sweeper.mend(await Story.find(operation))
   }
 }
 

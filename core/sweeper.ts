@@ -43,13 +43,15 @@ export async function ended(executionArn: string): Promise<void> {
   await Attempt.settle(accountId, taskId, execution.error ?? String(execution.status), execution.cause || why)
 }
 
-async function mend(task: TaskRow) {
-  if (isTerminal(task.status)) return
+/** Puts a task right that nobody runs any more, and answers what was done: nothing where it has ended or is being run. */
+export async function mend(task: TaskRow): Promise<{ done: "nothing" | "started" | "settled" }> {
+  if (isTerminal(task.status)) return { done: "nothing" }
   const { accountId, taskId, generation } = task
   const status = await Execution.status(taskId, generation)
   if (status === undefined) await Execution.start(await inputOf(task))
   else if (status !== "RUNNING") await Attempt.settle(accountId, taskId, status, `Its execution ended as ${status}.`)
   await later(task)
+  return { done: status === undefined ? "started" : status === "RUNNING" ? "nothing" : "settled" }
 }
 
 /** Looks again after a while, unless the task has moved on by itself. */

@@ -28,7 +28,12 @@ const needs: Record<string, Needs> = {
 
   agent,
 
-  "operate/operate": { environment: ["TABLE_NAME", "DATA_KEY_ARN"], timeoutSeconds: 60 },
+  "operate/operate": {
+    environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "STATE_MACHINE_ARN", "RUNTIMES"],
+    // What the sweeper may do, on request.
+    actions: ["states:StartExecution", "states:DescribeExecution", "states:SendTaskFailure", "ecs:StopTask", "ecs:DescribeTasks"],
+    timeoutSeconds: 60,
+  },
 
   "gateway/models": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OPENROUTER_BASE_URL"],

@@ -22,6 +22,7 @@ const allowed: Record<string, string[]> = {
   "task-image": ["task-image/", "core/protocol.ts", ...shared],
   openapi: ["openapi/", "core/", "functions/"],
   build: ["build/"],
+  cli: ["cli/"],
 }
 
 describe("imports go one way", () => {

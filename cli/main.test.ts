@@ -1,0 +1,123 @@
+import { execFile, spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { as } from "#test/app.ts"
+import { claimedContainer } from "#test/container.ts"
+import { newAgent, newTask } from "#test/make.ts"
+import { type OwnStack, ownStack } from "#test/stack.ts"
+import { untilEnded } from "#test/until.ts"
+
+let app: OwnStack
+
+beforeAll(async () => {
+  app = await ownStack({}, undefined, { idle: true })
+})
+afterAll(() => app.stop())
+
+const main = join(import.meta.dirname, "main.ts")
+
+/** Runs the command line as an operator does, in a process of its own; the stack of this file is in this process, so it must not block. */
+const dormouse = (...words: string[]): Promise<{ code: number; out: string; err: string }> => {
+  const here = ["--local", "--data", app.data, "--aws-port", new URL(app.awsUrl).port]
+  return new Promise((resolve) =>
+    execFile(process.execPath, [main, ...here, ...words], (error, out, err) =>
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, out: out.trim(), err: err.trim() }),
+    ),
+  )
+}
+
+const field = (text: string, name: string) => new RegExp(`^${name}\\s+(\\S+)$`, "m").exec(text)?.[1] ?? ""
+
+/** An account with credit and a key, all made by the command line. */
+const onboard = async () => {
+  const accountId = field((await dormouse("account", "create", "--name", "Acme")).out, "accountId")
+  const key = field((await dormouse("key", "create", accountId)).out, "apiKey")
+  await dormouse("credit", "grant", accountId, "20", "--id", "invoice-1")
+  return { accountId, apiKey: key, ...as(app, key) }
+}
+
+describe("an operator's commands", () => {
+  test("make an account, its key and its credit, once for the same id", async () => {
+    const account = await onboard()
+    expect((await dormouse("credit", "grant", account.accountId, "20", "--id", "invoice-1")).code).toBe(0)
+
+    const { status, body } = await account.send("GET /account")
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ id: account.accountId, name: "Acme", creditBalance: 20, billingMode: "standard" })
+  })
+
+  test("show the whole story of a task, found by its id alone", async () => {
+    const account = await onboard()
+    const container = await claimedContainer(app, account)
+    await container.send("complete", { result: "Done." })
+    await untilEnded(account, container.task.id)
+    const show = async () => (await dormouse("task", "show", container.task.id)).out
+    await expect.poll(show, { timeout: 20_000 }).toContain("execution.succeeded")
+
+    const out = await show()
+
+    const happened = [...out.matchAll(/^ {2}\d{4}-\S+Z\s+(?:\+\S+ \S+)?\s+(\S+)/gm)].map(([, what]) => what)
+    expect(happened.toSorted()).toEqual(
+      [
+        "task.created",
+        "task.turn.queued",
+        "execution.started",
+        "run.starting",
+        "run.claimed",
+        "task.turn.started",
+        "run.completed",
+        "task.turn.completed",
+        "task.finished",
+        "execution.succeeded",
+      ].toSorted(),
+    )
+    expect(out).toContain(`${container.task.id}  finished  (autonomous)`)
+    expect(out).toContain(account.accountId)
+    expect(out).not.toContain(account.apiKey)
+  })
+
+  test("leave a task alone that is being run, and say so", async () => {
+    const account = await onboard()
+    const { task } = await claimedContainer(app, account)
+
+    expect(await dormouse("task", "redrive", task.id)).toEqual({ code: 0, out: "done       nothing", err: "" })
+    expect((await account.send(`GET /tasks/${task.id}`)).body.status).toBe("running")
+  })
+
+  test("answer as JSON where a program asks", async () => {
+    const account = await onboard()
+    const task = await newTask(account, (await newAgent(account)).id)
+    const { out } = await dormouse("--json", "task", "show", task.id, "--account", account.accountId)
+    expect(JSON.parse(out)).toMatchObject({ task: { id: task.id, status: expect.any(String) }, moments: expect.any(Array) })
+  })
+})
+
+describe("a command that cannot be carried out", () => {
+  test.each([
+    ["a word that is none", ["dance"], "There is no command dance"],
+    ["an argument left out", ["key", "create"], "ACCOUNT is missing"],
+    ["a sum that is no number", ["credit", "grant", "acc_1", "much", "--id", "1"], "USD is a number, not much"],
+    ["an option that is none", ["task", "show", "--loud"], "Unknown option '--loud'"],
+  ])("%s: says so, with the usage, and ends with 2", async (_, words, why) => {
+    const { code, err } = await dormouse(...words)
+    expect(err).toContain(why)
+    expect(err).toContain("Usage:")
+    expect(code).toBe(2)
+  })
+
+  test("a task that is not there: the stack's own words, and 1", async () => {
+    expect(await dormouse("task", "show", "tsk_none")).toEqual({ code: 1, out: "", err: "There is no such task." })
+  })
+
+  test("no stack in the data folder: says where it looked", () => {
+    const empty = mkdtempSync(join(tmpdir(), "dormouse-empty-"))
+    const { status, stderr } = spawnSync(process.execPath, [main, "--local", "--data", empty, "account", "create"], {
+      encoding: "utf8",
+    })
+    rmSync(empty, { recursive: true })
+    expect(stderr).toContain(`There is no stack in ${empty}`)
+    expect(status).toBe(2)
+  })
+})

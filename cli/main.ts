@@ -1,0 +1,64 @@
+import { parseArgs } from "node:util"
+import { commands, Misuse } from "./commands.ts"
+import { fieldsText, storyText } from "./render.ts"
+import { carryOut, Refusal } from "./stack.ts"
+
+// `npm run dormouse -- …`: what an operator does with a stack, on this machine or in an AWS account.
+
+const usage = `Usage: npm run dormouse -- [options] COMMAND
+
+${Object.values(commands)
+  .map(({ usage, means }) => `  ${usage}\n      ${means}`)
+  .join("\n")}
+
+Which stack:
+  --tenant NAME    the first part of its names (dormouse); AWS's own variables say which account and region
+  --local          the one that npm start runs on this machine
+  --data DIR       its data folder (.dormouse)
+  --aws-port N     its port of AWS's protocols (4566)
+
+  --json           the answer as JSON
+`
+
+const options = {
+  tenant: { type: "string", default: "dormouse" },
+  local: { type: "boolean", default: false },
+  data: { type: "string", default: ".dormouse" },
+  "aws-port": { type: "string", default: "4566" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+  name: { type: "string" },
+  email: { type: "string" },
+  id: { type: "string" },
+  account: { type: "string" },
+  unlimited: { type: "boolean" },
+} as const
+
+async function main(args: string[]): Promise<string> {
+  const { values, positionals } = parse(args)
+  const [noun = "", verb = "", ...rest] = positionals
+  if (values.help || !noun) return usage
+  const command = commands[`${noun} ${verb}`]
+  if (!command) throw new Misuse(`There is no command ${noun} ${verb}`.trim())
+  const { tenant, local, data, json } = values
+  const target = { tenant, local: local ? { data, awsPort: values["aws-port"] } : undefined }
+  const answer = await carryOut(target, command.operation(rest, values))
+  if (json) return JSON.stringify(answer, null, 2)
+  return command === commands["task show"] ? storyText(answer as Parameters<typeof storyText>[0]) : fieldsText(answer)
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true })
+  } catch (error) {
+    throw new Misuse(error instanceof Error ? error.message : String(error))
+  }
+}
+
+try {
+  console.log(await main(process.argv.slice(2)))
+} catch (error) {
+  if (error instanceof Misuse) console.error(`${error.message}\n\n${usage}`)
+  else console.error(error instanceof Refusal ? error.message : `The stack cannot be reached: ${error}`)
+  process.exitCode = error instanceof Misuse ? 2 : 1
+}

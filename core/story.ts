@@ -1,0 +1,124 @@
+import { z } from "zod"
+import { EventEntity, type EventRow } from "./event.entity.ts"
+import * as Execution from "./execution.ts"
+import { usd } from "./money.ts"
+import { Problem } from "./problem.ts"
+import { RunEntity, type RunRow } from "./run.entity.ts"
+import type { TaskRow } from "./task.entity.ts"
+import * as Task from "./task.ts"
+
+/** The whole story of a task, for the operator: what it is now, how its execution stands, and what happened when. */
+
+export const Asked = z.strictObject({
+  taskId: z.string(),
+  accountId: z.string().optional().describe("Found by the task's execution when left out, as long as AWS keeps that."),
+})
+
+interface Moment {
+  /** ISO-8601. */
+  at: string
+  /** A word for what kind of thing happened. */
+  what: string
+  detail: string
+}
+
+/** Raises `task_not_found`. */
+export async function tell(asked: z.output<typeof Asked>) {
+  const task = await find(asked)
+  const { accountId, taskId } = task
+  const [spec, events, runs, executions] = await Promise.all([
+    Task.spec(accountId, taskId),
+    EventEntity.query.byTask({ accountId, taskId }).go({ pages: "all", consistent: true }),
+    RunEntity.query.byId({ accountId, taskId }).go({ pages: "all", consistent: true }),
+    executionsOf(task),
+  ])
+  const moments = [...events.data.map(ofEvent), ...runs.data.flatMap(ofRun), ...executions.flatMap(ofExecution)]
+  return {
+    task: {
+      ...summary(task),
+      agent: `${spec.agentName} (${task.agentId}, ${spec.versionId})`,
+      image: spec.containerImage,
+      model: `${spec.execution.provider}/${spec.execution.model}`,
+    },
+    executions: executions.map(({ name, status }) => ({ name, status })),
+    moments: moments.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)),
+  }
+}
+
+/** The row of a task of which the operator may know no more than the id. Raises `task_not_found`. */
+export async function find({ taskId, accountId }: z.output<typeof Asked>): Promise<TaskRow> {
+  const owner = accountId ?? (await ownerOf(taskId))
+  if (owner === undefined) throw new Problem("task_not_found")
+  return Task.row(owner, taskId)
+}
+
+async function ownerOf(taskId: string): Promise<string | undefined> {
+  const execution = await Execution.read(taskId, 1)
+  const { data } = z.object({ accountId: z.string() }).safeParse(JSON.parse(execution?.input ?? "{}"))
+  return data?.accountId
+}
+
+const summary = (task: TaskRow) => ({
+  id: task.taskId,
+  accountId: task.accountId,
+  title: task.title,
+  mode: task.mode,
+  status: task.status,
+  error: task.error ?? null,
+  attempts: task.attempt,
+  containerSeconds: task.containerSeconds,
+  costUsd: usd(task.costMicros),
+  tokens: { input: task.inputTokens, output: task.outputTokens },
+  modelCostUsd: usd(task.modelCostMicros),
+})
+
+interface Told {
+  name: string
+  status: string
+  startedAt: string
+  endedAt: string | undefined
+  why: string
+}
+
+async function executionsOf({ taskId, generation }: TaskRow): Promise<Told[]> {
+  const generations = Array.from({ length: generation }, (_, before) => before + 1)
+  const found = await Promise.all(generations.map((number) => Execution.read(taskId, number)))
+  return found.flatMap((execution) =>
+    execution
+      ? [
+          {
+            name: execution.name ?? "",
+            status: execution.status ?? "",
+            startedAt: execution.startDate!.toISOString(),
+            endedAt: execution.stopDate?.toISOString(),
+            why: [execution.error, execution.cause].filter(Boolean).join(": "),
+          },
+        ]
+      : [],
+  )
+}
+
+const ofEvent = ({ type, sequence, status, turnNumber, occurredAt }: EventRow): Moment => ({
+  at: occurredAt,
+  what: type,
+  detail: [`#${sequence}`, status, ...(turnNumber === undefined ? [] : [`turn ${turnNumber}`])].join(", "),
+})
+
+function ofRun(run: RunRow): Moment[] {
+  const { runId, attempt, region, containerArn, createdAt, claimedAt, endedAt, status, reason, beats } = run
+  const metered = `${run.requests} model requests, ${beats} heartbeats`
+  return [
+    {
+      at: createdAt,
+      what: "run.starting",
+      detail: `attempt ${attempt}, ${runId} in ${region}, ${containerArn ?? "no container"}`,
+    },
+    ...(claimedAt ? [{ at: claimedAt, what: "run.claimed", detail: `by the container of attempt ${attempt}` }] : []),
+    ...(endedAt ? [{ at: endedAt, what: `run.${status}`, detail: [reason, metered].filter(Boolean).join("; ") }] : []),
+  ]
+}
+
+const ofExecution = ({ name, status, startedAt, endedAt, why }: Told): Moment[] => [
+  { at: startedAt, what: "execution.started", detail: name },
+  ...(endedAt ? [{ at: endedAt, what: `execution.${status.toLowerCase()}`, detail: why || name }] : []),
+]
