@@ -51,8 +51,10 @@ interface Kinds {
   "s3/bucketPolicy:BucketPolicy": aws.s3.BucketPolicyArgs
   "s3/bucketPublicAccessBlock:BucketPublicAccessBlock": aws.s3.BucketPublicAccessBlockArgs
   "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": aws.s3.BucketServerSideEncryptionConfigurationArgs
+  "scheduler/scheduleGroup:ScheduleGroup": aws.scheduler.ScheduleGroupArgs
   "sfn/stateMachine:StateMachine": aws.sfn.StateMachineArgs
   "sns/topic:Topic": aws.sns.TopicArgs
+  "sqs/queue:Queue": aws.sqs.QueueArgs
 }
 
 type Kind = keyof Kinds

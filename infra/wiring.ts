@@ -3,6 +3,7 @@ import { statementsOfRole } from "./statements.ts"
 import { apiWiring } from "./wiring/api.ts"
 import { busWiring } from "./wiring/buses.ts"
 import { functionWiring } from "./wiring/functions.ts"
+import { queueWiring } from "./wiring/queues.ts"
 import { eventSourceWiring, tableWiring } from "./wiring/tables.ts"
 import type { Wiring } from "./wiring/types.ts"
 
@@ -20,7 +21,9 @@ export const wiringOf = (graph: Graph): Wiring => ({
   buckets: every(graph, "s3/bucket:Bucket").map((bucket) => ({ name: text(bucket, "bucket"), arn: arnOf(bucket) })),
   keys: keysOf(graph),
   buses: busWiring(graph),
+  queues: queueWiring(graph),
   eventSources: eventSourceWiring(graph),
+  scheduleGroups: every(graph, "scheduler/scheduleGroup:ScheduleGroup").map(nameOf),
   stateMachines: machinesOf(graph),
   clusters: clustersOf(graph),
 })

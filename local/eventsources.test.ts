@@ -8,6 +8,7 @@ import { serveJson } from "#test/json-services.ts"
 import { moveTime } from "#test/time.ts"
 import { type DynamoDb, openDynamoDb } from "./dynamodb.ts"
 import { type EventSources, openEventSources } from "./eventsources.ts"
+import { openSqs, type Sqs } from "./sqs/service.ts"
 import type { EventSourceWiring } from "./wiring.ts"
 
 const functionArn = "arn:aws:lambda:us-east-1:123456789012:function:publish"
@@ -20,6 +21,7 @@ let served: Awaited<ReturnType<typeof serveJson>>
 let client: DynamoDBClient
 let source: string
 let sources: EventSources | undefined
+let sqs: Sqs
 /** What the function was given, one list of `<partition><number>` for each invocation. */
 let batches: string[][]
 let records: DynamoDBRecord[]
@@ -50,6 +52,7 @@ const open = (
     path: join(folder, "sources.sqlite"),
     mappings: [mapping(rest)],
     streams: database.streams,
+    sqs,
     invoke: async (arn, payload) => {
       expect(arn).toBe(functionArn)
       const { Records } = payload as { Records: DynamoDBRecord[] }
@@ -82,6 +85,7 @@ beforeEach(async () => {
     account: "123456789012",
     onStream: (name) => sources?.wake(name),
   })
+  sqs = openSqs({ path: join(folder, "queues.sqlite"), queues: [] })
   served = await serveJson(database.tables)
   client = new DynamoDBClient(served.client)
   await client.send(
@@ -105,6 +109,7 @@ afterEach(async () => {
   client.destroy()
   await served.close()
   database.close()
+  sqs.close()
   time.release()
   rmSync(folder, { recursive: true, force: true })
 })

@@ -79,7 +79,9 @@ const empty: Wiring = {
   buckets: [],
   keys: [],
   buses: {},
+  queues: [],
   eventSources: [],
+  scheduleGroups: [],
   stateMachines: {},
   clusters: [],
 }

@@ -1,5 +1,6 @@
 import type { RequestContext } from "./iam.ts"
 import { keyArnOf, keyOf } from "./kms.ts"
+import type { RestCall } from "./scheduler/service.ts"
 import type { Wiring } from "./wiring.ts"
 
 /** One permission that a request takes. */
@@ -35,6 +36,26 @@ const needs: Record<string, Needs> = {
     { action: `kms:${operation}`, resources: [kmsKeyArn(input, region, wiring)], context: encryptionContext(input) },
   ],
   AmazonEC2ContainerServiceV20141113: (request) => ecs(request),
+  AmazonSQS: ({ operation, input, region, wiring }) => [
+    // A batch takes the permission of what it is a batch of.
+    {
+      action: `sqs:${operation.replace(/Batch$/, "")}`,
+      resources: [queueArn(input.QueueUrl ?? input.QueueName, region, wiring)],
+    },
+  ],
+}
+
+/** What a call to EventBridge Scheduler takes; whoever hands it a role needs the right to pass that on. */
+export function schedulerNeeds({ method, path, query, body }: RestCall, { region, account }: Wiring): Need[] {
+  const action = { POST: "Create", DELETE: "Delete" }[method] ?? "Get"
+  const name = path.split("/")[2]
+  if (!name) return [{ action: "scheduler:ListSchedules", resources: ["*"] }]
+  const group = String(body.GroupName ?? query.get("groupName") ?? "default")
+  const resources = [`arn:aws:scheduler:${region}:${account}:schedule/${group}/${name}`]
+  return [
+    { action: `scheduler:${action}Schedule`, resources },
+    ...passRole([recordOf(body.Target).RoleArn], "scheduler.amazonaws.com"),
+  ]
 }
 
 /** The permissions that one call of a JSON protocol takes. */
@@ -93,6 +114,11 @@ const busArn = (bus: unknown, region: string, { account }: Wiring) => {
   return name.startsWith("arn:") ? name : `arn:aws:events:${region}:${account}:event-bus/${name}`
 }
 
+const queueArn = (queue: unknown, region: string, { account }: Wiring) =>
+  `arn:aws:sqs:${region}:${account}:${String(queue ?? "*")
+    .split("/")
+    .at(-1)}`
+
 const kmsKeyArn = (input: Row, region: string, { keys }: Wiring) => {
   if (input.KeyId !== undefined) return keyOf(keys, String(input.KeyId), region).arn
   return keyArnOf(String(input.CiphertextBlob ?? "")) ?? "*"
@@ -119,11 +145,11 @@ const taskArn = (task: unknown, cluster: string, { region, wiring }: Request) =>
   return name.startsWith("arn:") ? name : `arn:aws:ecs:${region}:${wiring.account}:task/${cluster.split("/").at(-1)}/${name}`
 }
 
-/** Whoever hands a role to a container needs the right to pass it on. */
-const passRole = (roles: unknown[]): Need[] => {
+/** Whoever hands a role to a container or a schedule needs the right to pass it on. */
+const passRole = (roles: unknown[], service = "ecs-tasks.amazonaws.com"): Need[] => {
   const named = roles.filter((role) => typeof role === "string")
   if (named.length === 0) return []
-  return [{ action: "iam:PassRole", resources: named, context: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } }]
+  return [{ action: "iam:PassRole", resources: named, context: { "iam:PassedToService": service } }]
 }
 
 const ecs: Needs = (request) => {

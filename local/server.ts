@@ -4,10 +4,11 @@ import type { KeyRing } from "./credentials.ts"
 import { authorize } from "./iam.ts"
 import type { Lambda } from "./lambda/lambda.ts"
 import { invokedBy, invokeOverRest } from "./lambda/rest.ts"
-import { needsOf } from "./permissions.ts"
+import { needsOf, schedulerNeeds } from "./permissions.ts"
 import { read } from "./port.ts"
+import type { Scheduler } from "./scheduler/service.ts"
 import { AwsError, type Caller, type JsonService } from "./service.ts"
-import { pathOf, verify } from "./signature.ts"
+import { parseQuery, pathOf, verify } from "./signature.ts"
 import { callSts } from "./sts.ts"
 import type { Wiring } from "./wiring.ts"
 
@@ -18,6 +19,8 @@ export interface AwsOptions {
   keys: KeyRing
   services: readonly JsonService[]
   lambda: Lambda
+  /** Left out where nothing is scheduled. */
+  scheduler?: Scheduler
   /** Takes what no other protocol claims, and checks its signature and permissions itself. */
   s3(request: IncomingMessage, response: ServerResponse): Promise<void>
   books: Books
@@ -40,6 +43,7 @@ const names: Record<string, string> = {
   AWSEvents: "events",
   TrentService: "kms",
   AmazonEC2ContainerServiceV20141113: "ecs",
+  AmazonSQS: "sqs",
 }
 
 export const openBooks = (): Books => ({ calls: new Map(), used: new Map() })
@@ -81,9 +85,9 @@ async function answer(call: Call, request: IncomingMessage, response: ServerResp
   const invoked = invokedBy(path)
   if (typeof target === "string") return callJson(call, target, request, response)
   if (invoked) return callLambda(call, invoked, path, request, response)
-  if (request.method === "POST" && path === "/" && /\/sts\/aws4_request/.test(request.headers.authorization ?? "")) {
-    return callQuery(call, request, response)
-  }
+  const signedFor = /\/([\w-]+)\/aws4_request/.exec(request.headers.authorization ?? "")?.[1]
+  if (request.method === "POST" && path === "/" && signedFor === "sts") return callQuery(call, request, response)
+  if (signedFor === "scheduler" && call.scheduler) return callScheduler(call, call.scheduler, request, response)
   return call.s3(request, response)
 }
 
@@ -117,6 +121,23 @@ async function callLambda(call: Call, reference: string, path: string, request: 
     body: body.toString(),
   })
   send(response, status, { "x-amzn-requestid": call.requestId, ...headers }, answered)
+}
+
+async function callScheduler(call: Call, scheduler: Scheduler, request: IncomingMessage, response: ServerResponse) {
+  const { body: bytes, caller } = await receive(call, request)
+  const url = request.url ?? "/"
+  const rest = {
+    method: request.method ?? "",
+    path: pathOf(url),
+    query: new URLSearchParams(parseQuery(url)),
+    body: parse(bytes),
+  }
+  for (const { action, resources, context } of schedulerNeeds(rest, call.wiring)) {
+    count(call.books, action)
+    allow(call.books, call.wiring, caller, action, resources, context)
+  }
+  const output = await scheduler.call(rest)
+  send(response, 200, { "content-type": "application/json", "x-amzn-requestid": call.requestId }, JSON.stringify(output))
 }
 
 async function callQuery(call: Call, request: IncomingMessage, response: ServerResponse) {

@@ -6,15 +6,18 @@ import { type DynamoDb, openDynamoDb } from "./dynamodb.ts"
 import { detectIsolation, type Isolation } from "./ecs/isolation.ts"
 import { openEcs } from "./ecs/service.ts"
 import { type EventBridge, openEventBridge } from "./eventbridge/service.ts"
-import { openEventSources } from "./eventsources.ts"
+import { isQueue, openEventSources } from "./eventsources.ts"
 import { authorize } from "./iam.ts"
 import type { Invocations } from "./invocations.ts"
 import { openKms } from "./kms.ts"
 import { type Lambda, openLambda } from "./lambda/lambda.ts"
 import { connectStreams, provideTable } from "./provision.ts"
 import { openS3, type S3 } from "./s3/s3.ts"
+import { openScheduler, type Scheduler } from "./scheduler/service.ts"
+import { targetsOf } from "./scheduler/target.ts"
 import { allow, type Books, count } from "./server.ts"
 import { AwsError, type Caller, type JsonService } from "./service.ts"
+import { openSqs, type Sqs } from "./sqs/service.ts"
 import { openStepFunctions } from "./stepfunctions/service.ts"
 import type { Wiring } from "./wiring.ts"
 
@@ -146,6 +149,7 @@ interface ServiceOptions extends Common {
 
 export interface Services {
   services: JsonService[]
+  scheduler: Scheduler
   /** How tasks are kept apart, and why not better. */
   isolation: { isolation: Isolation; reason?: string }
   /** Lets the services begin that call functions, once the functions can reach them. */
@@ -157,7 +161,10 @@ export async function openServices(options: ServiceOptions, defer: Defer): Promi
   const { wiring, data, storage, lambda } = options
   const streams = await provideTables(wiring, storage.dynamoDb)
   const isolation = await detectIsolation(options.isolation)
-  const eventBridge = openBuses(options, defer)
+  const sqs = openSqs({ path: join(data, "queues.sqlite"), queues: wiring.queues, log: (line) => console.error(line) })
+  defer(() => sqs.close())
+  const scheduler = openSchedules(options, sqs, defer)
+  const eventBridge = openBuses(options, sqs, defer)
   const stepFunctions = openMachines(options, eventBridge, defer)
   const ecs = openEcs({
     path: join(data, "ecs.sqlite"),
@@ -177,21 +184,37 @@ export async function openServices(options: ServiceOptions, defer: Defer): Promi
     eventBridge,
     stepFunctions,
     ecs,
+    sqs,
   ]
   const start = () => {
     stepFunctions.start()
-    startEventSources(options, streams, defer)
+    scheduler.start()
+    startEventSources(options, streams, sqs, defer)
     // From the first moment of a stop on, the clock runs for what is still under way.
     defer(() => void setTimeout(() => lambda.close().catch((error: unknown) => console.error(error)), graceMs).unref())
   }
-  return { services, isolation, start }
+  return { services, scheduler, isolation, start }
 }
 
-function openBuses({ wiring, data, counters, invocations }: ServiceOptions, defer: Defer): EventBridge {
+function openSchedules({ wiring, data, invocations }: ServiceOptions, sqs: Sqs, defer: Defer): Scheduler {
+  const scheduler = openScheduler({
+    path: join(data, "schedules.sqlite"),
+    region: wiring.region,
+    account: wiring.account,
+    groups: wiring.scheduleGroups,
+    invoke: targetsOf({ wiring, sqs, invocations }),
+    log: (line) => console.error(line),
+  })
+  defer(() => scheduler.close())
+  return scheduler
+}
+
+function openBuses({ wiring, data, counters, invocations }: ServiceOptions, sqs: Sqs, defer: Defer): EventBridge {
   const eventBridge = openEventBridge({
     path: join(data, "events.sqlite"),
     buses: wiring.buses,
     invoke: async (functionArn, event) => invocations.leave(functionArn, event),
+    send: (queueArn, body) => void sqs.send(queueArn, { body }),
     onEvent: (_bus, event) => {
       const type = event["detail-type"]
       counters.events.set(type, (counters.events.get(type) ?? 0) + 1)
@@ -235,19 +258,22 @@ async function provideTables(wiring: Wiring, dynamoDb: DynamoDb): Promise<Map<st
   return streams
 }
 
-/** What the role of a function needs to be given a stream's records. */
+/** What the role of a function needs to be given a stream's records, or a queue's messages. */
 const streamActions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+const queueActions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
-function startEventSources(options: ServiceOptions, streams: ReadonlyMap<string, string>, defer: Defer) {
+function startEventSources(options: ServiceOptions, streams: ReadonlyMap<string, string>, sqs: Sqs, defer: Defer) {
   const { wiring, data, storage, invocations, lambda } = options
-  for (const { source, function: name } of wiring.eventSources) {
-    const { role } = wiring.functions[lambda.nameOf(name)]!
-    for (const action of streamActions) authorize(wiring, { accessKeyId: role, role, region: wiring.region }, action, [source])
+  for (const mapping of wiring.eventSources) {
+    const { role } = wiring.functions[lambda.nameOf(mapping.function)]!
+    const caller = { accessKeyId: role, role, region: wiring.region }
+    for (const action of isQueue(mapping) ? queueActions : streamActions) authorize(wiring, caller, action, [mapping.source])
   }
   const sources = openEventSources({
     path: join(data, "sources.sqlite"),
     mappings: connectStreams(wiring, streams),
     streams: storage.dynamoDb.streams,
+    sqs,
     invoke: (functionArn, payload) => invocations.wait(functionArn, payload),
     onFailure: (destinationArn, record) => putFailure(options, destinationArn, record as Failure),
     log: (line) => console.error(line),

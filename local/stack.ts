@@ -81,9 +81,9 @@ async function open(options: StackOptions, defer: Defer): Promise<Omit<Stack, "s
   const lambda = openFunctions({ wiring, data, keys, bundles, awsUrl, verbose }, defer)
   const invocations = makeInvocations({ lambda, books: counters, wiring })
   const given = { wiring, data, bundles, counters, storage, invocations, lambda, keys, awsUrl, isolation: wanted }
-  const { services, isolation, start } = await openServices(given, defer)
+  const { services, scheduler, isolation, start } = await openServices(given, defer)
   const s3: typeof storage.s3.handle = (request, response) => storage.s3.handle(request, response)
-  aws.serve(awsHandler({ wiring, keys, services, lambda, s3, books: counters }))
+  aws.serve(awsHandler({ wiring, keys, services, scheduler, lambda, s3, books: counters }))
   start()
   lambda.resume()
   api.serve(apiHandler({ wiring, lambda }))

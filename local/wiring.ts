@@ -20,7 +20,10 @@ export interface Wiring {
   keys: { arn: string; region: string; usage: "ENCRYPT_DECRYPT" | "GENERATE_VERIFY_MAC" }[]
   /** By bus ARN; the `default` bus of a region is there once a rule names it. */
   buses: Record<string, { name: string; region: string; rules: RuleWiring[] }>
+  queues: QueueWiring[]
   eventSources: EventSourceWiring[]
+  /** Groups of EventBridge Scheduler; `default` is always there. */
+  scheduleGroups: string[]
   /** By state machine ARN. */
   stateMachines: Record<string, { name: string; role: string; definition: object }>
   clusters: { name: string; arn: string; region: string }[]
@@ -75,8 +78,20 @@ export interface RuleWiring {
   targets: { arn: string; input?: string; deadLetterArn?: string }[]
 }
 
+export interface QueueWiring {
+  name: string
+  arn: string
+  region: string
+  visibilitySeconds: number
+  delaySeconds: number
+  waitSeconds: number
+  retentionSeconds: number
+  /** Where a message goes that was received so often and never deleted. */
+  deadLetter?: { arn: string; maxReceives: number }
+}
+
 export interface EventSourceWiring {
-  /** ARN of a table's stream. */
+  /** ARN of a table's stream or of a queue. */
   source: string
   function: string
   batchSize: number
@@ -87,6 +102,8 @@ export interface EventSourceWiring {
   maximumRetries: number
   partialFailures: boolean
   parallelization: number
+  /** Of a queue: how many batches are under way at most. */
+  maximumConcurrency?: number
   /** Where a batch that cannot be processed ends. */
   failureDestinationArn?: string
 }

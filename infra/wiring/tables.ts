@@ -35,7 +35,7 @@ const indexInput = ({ name, keySchemas, projectionType, nonKeyAttributes }: Inde
   Projection: { ProjectionType: projectionType, ...(nonKeyAttributes && { NonKeyAttributes: nonKeyAttributes }) },
 })
 
-/** Every stream that a function consumes. */
+/** Every stream and queue that a function consumes. */
 export const eventSourceWiring = (graph: Graph): EventSourceWiring[] =>
   every(graph, "lambda/eventSourceMapping:EventSourceMapping").map(({ inputs }) => ({
     source: inputs.eventSourceArn ?? "",
@@ -47,5 +47,6 @@ export const eventSourceWiring = (graph: Graph): EventSourceWiring[] =>
     maximumRetries: inputs.maximumRetryAttempts ?? -1,
     partialFailures: inputs.functionResponseTypes?.includes("ReportBatchItemFailures") ?? false,
     parallelization: inputs.parallelizationFactor ?? 1,
+    ...(inputs.scalingConfig?.maximumConcurrency && { maximumConcurrency: inputs.scalingConfig.maximumConcurrency }),
     ...(inputs.destinationConfig?.onFailure && { failureDestinationArn: inputs.destinationConfig.onFailure.destinationArn }),
   }))

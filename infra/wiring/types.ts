@@ -9,7 +9,9 @@ export interface Wiring {
   buckets: { name: string; arn: string }[]
   keys: { arn: string; region: string; usage: "ENCRYPT_DECRYPT" | "GENERATE_VERIFY_MAC" }[]
   buses: Record<string, { name: string; region: string; rules: RuleWiring[] }>
+  queues: QueueWiring[]
   eventSources: EventSourceWiring[]
+  scheduleGroups: string[]
   stateMachines: Record<string, { name: string; role: string; definition: object }>
   clusters: { name: string; arn: string; region: string }[]
 }
@@ -55,6 +57,17 @@ export interface RuleWiring {
   targets: { arn: string; input?: string; deadLetterArn?: string }[]
 }
 
+export interface QueueWiring {
+  name: string
+  arn: string
+  region: string
+  visibilitySeconds: number
+  delaySeconds: number
+  waitSeconds: number
+  retentionSeconds: number
+  deadLetter?: { arn: string; maxReceives: number }
+}
+
 export interface EventSourceWiring {
   source: string
   function: string
@@ -65,5 +78,6 @@ export interface EventSourceWiring {
   maximumRetries: number
   partialFailures: boolean
   parallelization: number
+  maximumConcurrency?: number
   failureDestinationArn?: string
 }

@@ -43,6 +43,7 @@ const buses: Wiring["buses"] = {
         { pattern: { "detail-type": ["sold"], detail: { total: [{ numeric: [">", 5] }] } } },
         { arn: functionArn("sold") },
       ),
+      rule("queued", { pattern: { "detail-type": ["queued"] } }, { arn: `arn:aws:sqs:us-east-1:${account}:inbox` }),
       rule("fixed", { pattern: { "detail-type": ["fixed"] } }, { arn: functionArn("fixed"), input: '{"always":"this"}' }),
     ],
   },
@@ -68,6 +69,7 @@ let served: Awaited<ReturnType<typeof serveJson>>
 let client: EventBridgeClient
 let invoked: { name: string; event: BusEvent }[]
 let failing: Set<string>
+let sent: { queue: string; body: string }[]
 let logged: string[]
 
 const open = async () => {
@@ -79,6 +81,7 @@ const open = async () => {
       invoked.push({ name, event: event as BusEvent })
       if (failing.has(name)) throw new Error("It does not work")
     },
+    send: (arn, body) => void sent.push({ queue: arn.split(":").at(-1) ?? "", body }),
     log: (line) => logged.push(line),
   })
   served = await serveJson(bridge)
@@ -96,6 +99,7 @@ beforeEach(async () => {
   time = moveTime()
   invoked = []
   failing = new Set()
+  sent = []
   logged = []
   await open()
 })
@@ -139,6 +143,12 @@ describe("PutEvents", () => {
   it("finds a bus by its ARN as by its name, and gives a target its constant input", async () => {
     await put({ EventBusName: domain, DetailType: "fixed", Source: "other" })
     await expect.poll(() => invoked).toEqual([{ name: "fixed", event: { always: "this" } }])
+  })
+
+  it("puts an event into a queue as it would give it to a function", async () => {
+    await put({ DetailType: "queued", Source: "other", Detail: '{"n":1}' })
+    await expect.poll(() => sent).toMatchObject([{ queue: "inbox" }])
+    expect(JSON.parse(sent[0]!.body)).toMatchObject({ "detail-type": "queued", source: "other", detail: { n: 1 } })
   })
 
   it("judges every entry by itself", async () => {
@@ -208,7 +218,7 @@ describe("PutEvents", () => {
     await close()
     const program = `
       import { openEventBridge } from ${JSON.stringify(join(import.meta.dirname, "service.ts"))}
-      const bridge = openEventBridge({ path: process.env.EVENTS, buses: ${JSON.stringify(buses)}, invoke: () => new Promise(() => {}) })
+      const bridge = openEventBridge({ path: process.env.EVENTS, buses: ${JSON.stringify(buses)}, invoke: () => new Promise(() => {}), send: () => {} })
       const entry = { EventBusName: "domain", Source: "shop", DetailType: "sold", Detail: "{}" }
       await bridge.call("PutEvents", { Entries: [entry, entry] }, { accessKeyId: "test", region: "us-east-1" })
       process.kill(process.pid, "SIGKILL")
@@ -295,6 +305,7 @@ describe("the rest of the API", () => {
         path: ":memory:",
         buses: { [domain]: { name: "domain", region: "us-east-1", rules: [rule("bad", rest, { arn })] } },
         invoke: async () => undefined,
+        send: () => undefined,
       })
     expect(() => start({ pattern: { source: "shop" } })).toThrow(/not valid/)
     expect(() => start({ schedule: "rate(5 minute)" })).toThrow(/not a schedule/)

@@ -14,6 +14,8 @@ interface Options {
   buses: Wiring["buses"]
   /** Invokes a function with an event; rejects when it failed. May be called more than once with the same event. */
   invoke: (functionArn: string, event: unknown) => Promise<void>
+  /** Puts an event into a queue as the body of a message; throws when that failed. */
+  send: (queueArn: string, body: string) => void
   /** Told of every event that a bus took. */
   onEvent?: (busArn: string, event: BusEvent) => void
   log?: (line: string) => void
@@ -31,6 +33,7 @@ type Input = Record<string, unknown>
 
 const busArn = /^arn:aws:events:([^:]+):(\d{12}):event-bus\/(.+)$/
 const functionArn = /^arn:aws:lambda:[^:]+:\d{12}:function:/
+const queueArn = /^arn:aws:sqs:[^:]+:\d{12}:/
 const noAccount = "000000000000"
 
 const readBuses = (buses: Wiring["buses"]): Map<string, Bus> =>
@@ -44,8 +47,9 @@ const readBuses = (buses: Wiring["buses"]): Map<string, Bus> =>
 
 const checkRule = ({ name, pattern, targets }: RuleWiring) => {
   if (pattern) validate(pattern)
-  const unknown = targets.find(({ arn }) => !functionArn.test(arn) && !busArn.test(arn))
-  if (unknown) throw new Error(`Rule ${name} has the target ${unknown.arn}. Functions and event buses are what works here.`)
+  const unknown = targets.find(({ arn }) => ![functionArn, busArn, queueArn].some((kind) => kind.test(arn)))
+  if (unknown)
+    throw new Error(`Rule ${name} has the target ${unknown.arn}. Functions, queues and event buses are what works here.`)
 }
 
 const testEventPattern = ({ EventPattern, Event }: Input) => {
@@ -197,6 +201,7 @@ export class EventBridge implements JsonService {
   }
 
   async #deliver({ target, payload }: Delivery): Promise<void> {
+    if (queueArn.test(target)) return this.#options.send(target, payload)
     const [, region] = busArn.exec(target) ?? []
     if (region === undefined) return this.#options.invoke(target, JSON.parse(payload))
     this.#publish([{ bus: this.#needBus(target, region), event: JSON.parse(payload) }], true)
@@ -224,8 +229,8 @@ export class EventBridge implements JsonService {
 }
 
 /**
- * EventBridge of one machine: the buses and rules of the stack, with functions and other buses as targets. What PutEvents has
- * answered is on disk and reaches every matching target at least once, also after a crash; a target that fails is tried again for a
+ * EventBridge of one machine: the buses and rules of the stack, with functions, queues and other buses as targets. What PutEvents
+ * has answered is on disk and reaches every matching target at least once, also after a crash; a target that fails is tried again for a
  * day. Throws for a pattern, schedule or target that cannot work.
  */
 export const openEventBridge = (options: Options): EventBridge => new EventBridge(options)
