@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks"
 import { readFileSync } from "node:fs"
 
 /**
@@ -14,22 +15,33 @@ const offset = () => {
   return Number(readFileSync(path, "utf8")) || 0
 }
 
+/** What the clock shows, whatever moment it is for whoever asks. */
+const running = () => Date.now() + offset()
+
+const moments = new AsyncLocalStorage<number>()
+
+/**
+ * Lets `work` happen in one moment: for it the clock stands still. A request that is carried out again after a crash answers what it
+ * would have answered then. Timers go on.
+ */
+export const inMoment = <Result>(moment: number, work: () => Promise<Result>) => moments.run(moment, work)
+
 /** The time now. */
-export const now = () => new Date(Date.now() + offset())
+export const now = () => new Date(millis())
 
 /** Milliseconds since the epoch, now. */
-export const millis = () => Date.now() + offset()
+export const millis = () => moments.getStore() ?? running()
 
 const longest = 2 ** 31 - 1
 
 /** Calls `callback` once `ms` milliseconds have passed on this clock; the answer cancels it. Never keeps the process alive by itself. */
 export const after = (ms: number, callback: () => void): (() => void) => {
-  const due = millis() + ms
+  const due = running() + ms
   // A clock that is moved from outside is looked at often. Watching its file would miss a move right after the watch began.
   const atMost = file() ? 20 : longest
   let timer: NodeJS.Timeout | undefined
   const check = () => {
-    const left = due - millis()
+    const left = due - running()
     if (left <= 0) return callback()
     timer = setTimeout(check, Math.min(left, atMost)).unref()
   }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
-import { monotonicFactory } from "ulid"
+import { encodeTime, monotonicFactory } from "ulid"
 import { millis } from "./clock.ts"
+import * as Request from "./request.ts"
 
 const prefixes = {
   account: "acc",
@@ -23,7 +24,21 @@ type Kind = keyof typeof prefixes
 const ulid = monotonicFactory()
 
 /** A new id: the prefix of its kind and a ULID, so that ids sort by the time they were made. Never parse one for its meaning. */
-export const newId = (kind: Kind) => `${prefixes[kind]}_${ulid(millis())}`
+export const newId = (kind: Kind) => `${prefixes[kind]}_${repeatedUlid(kind) ?? ulid(millis())}`
+
+/** In a request that may come again: the same ULID each time it is carried out, one after the other within it. */
+function repeatedUlid(kind: Kind) {
+  const made = Request.made(`id ${kind}`)
+  if (!made) return undefined
+  const digest = createHash("sha256").update(made.seed).update(kind).digest()
+  const random = (digest.readBigUInt64BE() + BigInt(made.index)) % 2n ** 64n
+  const tail = Array.from(digest.subarray(8, 11), (byte) => alphabet[byte % 32]).join("")
+  return `${encodeTime(millis(), 10)}${tail}${encodeRandom(random)}`
+}
+
+/** 64 bits as 13 characters that sort as the number does. */
+const encodeRandom = (value: bigint) =>
+  Array.from({ length: 13 }, (_, at) => alphabet[Number((value >> BigInt(5 * (12 - at))) & 31n)]).join("")
 
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

@@ -20,6 +20,10 @@ export const limits = {
   sessionTtlSeconds: { min: 60, max: 2_592_000, default: 86_400 },
   maxTimePerHibernationCycle: { min: 60, max: 7_776_000, default: 604_800 },
   maxAccumulatedTime: { min: 60, max: 25_920_000, default: 2_592_000 },
+  /** Body of a request to the API, in bytes. Longer texts and files are uploaded. */
+  requestBytes: 4 * 1024 ** 2,
+  /** Characters of an Idempotency-Key. */
+  idempotencyKey: 255,
   page: { max: 100, default: 20, logs: 50 },
   /** Lost containers in a row before a task fails. */
   attempts: 3,

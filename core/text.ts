@@ -9,11 +9,12 @@ const s3 = new S3Client({})
 
 /**
  * Stores a long text and answers what a row keeps of it. Objects are named by their content within the account, so storing twice
- * is storing once and a transaction that fails afterwards leaves nothing that anybody could find.
+ * is storing once and a transaction that fails afterwards leaves nothing that anybody could find. The bucket forgets `answers` by itself
+ * after two days.
  */
-export async function store(accountId: string, text: string): Promise<string> {
+export async function store(accountId: string, text: string, folder: "texts" | "answers" = "texts"): Promise<string> {
   if (Buffer.byteLength(text) <= inlineBytes) return inline(text)
-  const Key = `texts/${accountId}/${createHash("sha256").update(text).digest("hex")}`
+  const Key = `${folder}/${accountId}/${createHash("sha256").update(text).digest("hex")}`
   await s3.send(
     new PutObjectCommand({ Bucket: setting("BUCKET_NAME"), Key, Body: text, ContentType: "text/plain; charset=utf-8" }),
   )

@@ -2,6 +2,8 @@ import { TransactionCanceledException } from "@aws-sdk/client-dynamodb"
 import { TransactWriteCommand, type TransactWriteCommandInput } from "@aws-sdk/lib-dynamodb"
 import { documents } from "./aws.ts"
 import { sleep } from "./clock.ts"
+import { Problem } from "./problem.ts"
+import * as Request from "./request.ts"
 
 type Item = NonNullable<TransactWriteCommandInput["TransactItems"]>[number]
 
@@ -33,23 +35,35 @@ const tries = 6
 /**
  * Writes everything or nothing. Answers the names of the writes whose condition did not hold; none means that it is done. A
  * conflict with another transaction is tried again here, since the SDK does not.
+ *
+ * In a request with an idempotency key the transaction also says that it is done, and one that was committed before is not sent
+ * again. Raises what the request's own precondition raises, and `idempotency_in_progress` where another attempt has taken over.
  */
 export async function transact<Name extends string>(writes: Writes<Name>): Promise<Name[]> {
   const entries = Object.entries(writes).filter(([, write]) => write !== undefined) as [Name, Write][]
-  const TransactItems = entries.map(([, write]) => item(write))
+  const step = Request.step()
+  if (step?.isCommitted) return passing(step)
+  await Request.precondition()
+  const TransactItems = [...entries.map(([, write]) => item(write)), ...(step ? [item(step.mark)] : [])]
   for (let attempt = 1; ; attempt++) {
     try {
       await documents.send(new TransactWriteCommand({ TransactItems }))
-      return []
+      return passing(step)
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
       const codes = (error.CancellationReasons ?? []).map(({ Code }) => Code)
       const refused = entries.filter((_, i) => codes[i] === "ConditionalCheckFailed").map(([name]) => name)
       if (refused.length) return refused
+      if (codes[entries.length] === "ConditionalCheckFailed") throw new Problem("idempotency_in_progress")
       if (!codes.includes("TransactionConflict") || attempt === tries) throw error
       await sleep(10 * 2 ** attempt * (0.5 + Math.random()))
     }
   }
+}
+
+const passing = (step: ReturnType<typeof Request.step>) => {
+  step?.pass()
+  return []
 }
 
 /** Whether a single write (outside a transaction) failed because of its condition. */

@@ -67,6 +67,7 @@ function forget(bucket: aws.s3.Bucket) {
     rules: [
       { id: "parts", status: "Enabled", filter: { prefix: "" }, abortIncompleteMultipartUpload: { daysAfterInitiation: 1 } },
       { id: "failed", status: "Enabled", filter: { prefix: failedPrefix }, expiration: { days: 30 } },
+      { id: "answers", status: "Enabled", filter: { prefix: "answers/" }, expiration: { days: 2 } },
       { id: "model-requests", status: "Enabled", filter: { prefix: modelRequestPrefix }, expiration: { days: 1 } },
     ],
   })

@@ -2,6 +2,7 @@ import { z } from "zod"
 import { type ProblemCode, problems } from "#core/problem.ts"
 import type { Door, Route } from "#functions/http/route.ts"
 import { routesOf } from "#functions/http/routes.ts"
+import { headerParameters, problemsOf, responseHeaders } from "./conventions.ts"
 import { components, schemaOf } from "./schemas.ts"
 
 /** OpenAPI 3.0, since that is what API Gateway imports. */
@@ -117,26 +118,37 @@ const tagOf = ({ resource }: Route) =>
     .filter((part) => part && !part.startsWith("{"))[1]!
     .replace(/\.\w+$/, "")
 
-function parametersOf({ resource, query }: Route) {
+function parametersOf(route: Route) {
+  const { resource, query } = route
+  const headers = headerParameters(route)
   const path = [...resource.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => ({
     name,
     in: "path",
     required: true,
     schema: { type: "string" },
   }))
-  if (!(query instanceof z.ZodObject)) return path
+  if (!(query instanceof z.ZodObject)) return [...path, ...headers]
   const fields = Object.entries(query.shape as Record<string, z.ZodType>).map(([name, field]) => {
     const { description, ...schema } = schemaOf(field) as { description?: string }
     return { name, in: "query", required: !field.safeParse(undefined).success, ...(description ? { description } : {}), schema }
   })
-  return [...path, ...fields]
+  return [...path, ...fields, ...headers]
 }
 
-function success({ returns: [status, body] }: Route) {
-  if (body === null) return { [status]: { description: "Done" } }
+function success(route: Route) {
+  const [status, body] = route.returns
+  const headers = responseHeaders(route)
+  const described = { description: "Done", ...(headers ? { headers } : {}) }
+  if (body === null) return { [status]: described }
   if (typeof body === "string")
-    return { [status]: { description: "The bytes", content: { [body]: { schema: { type: "string", ...binary(body) } } } } }
-  return { [status]: { description: "Done", content: { "application/json": { schema: schemaOf(body) } } } }
+    return {
+      [status]: {
+        ...described,
+        description: "The bytes",
+        content: { [body]: { schema: { type: "string", ...binary(body) } } },
+      },
+    }
+  return { [status]: { ...described, content: { "application/json": { schema: schemaOf(body) } } } }
 }
 
 const binary = (media: string) => (media === "application/yaml" ? {} : { format: "binary" })
@@ -157,19 +169,6 @@ function failures(route: Route) {
       ]),
   )
 }
-
-/** Every problem that a route may answer: its own, and what follows from its door, query and body. */
-export const problemsOf = ({
-  door,
-  query,
-  body,
-  problems: own = [],
-}: Pick<Route, "door" | "query" | "body" | "problems">): ProblemCode[] => [
-  ...(door === "anybody" ? [] : ["unauthorized" as const]),
-  ...(query || body ? ["invalid_request" as const] : []),
-  ...own,
-  "internal",
-]
 
 const ErrorBody = z
   .looseObject({

@@ -1,10 +1,15 @@
+import { randomUUID } from "node:crypto"
 import { beforeAll, describe, expect, test } from "vitest"
 import { z } from "zod"
+import { takesKey } from "#functions/http/once.ts"
+import { takesCondition } from "#functions/http/precondition.ts"
 import type { Route } from "#functions/http/route.ts"
 import { routesOf } from "#functions/http/routes.ts"
-import { problemsOf } from "../openapi/document.ts"
+import { problemsOf } from "../openapi/conventions.ts"
 import { type Answer, as, newAccount, shared } from "./app.ts"
 import { type Container, claimedContainer, newContainer, storeOutput } from "./container.ts"
+import { loseAnswer } from "./idempotency.ts"
+import { agentBody } from "./make.ts"
 
 /** What holds for every endpoint, asked of every endpoint there is. A new route is under these tests without a word here. */
 
@@ -18,6 +23,8 @@ const protectedRoutes = routes.filter(({ door }) => door !== "anybody")
 const containerRoutes = routes.filter(({ door }) => door === "run" || door === "claim")
 const withBody = routes.filter(({ body }) => body)
 const withCursor = publicRoutes.filter(({ query }) => query instanceof z.ZodObject && "cursor" in query.shape)
+const posts = publicRoutes.filter(takesKey)
+const changes = publicRoutes.filter(takesCondition)
 const withIds = publicRoutes.filter((route) => idsIn(route).length > 0)
 
 type Ids = Record<string, string>
@@ -46,6 +53,12 @@ const makeThings = async (account: Account): Promise<Ids> => {
 const standard = { agentId: "agt_standard_coding", containerId: "ctr_standard_coding" }
 const isFork = ({ name }: Route) => name.endsWith("/fork")
 
+/** Things of its own for a request that changes them. */
+const thingsFor = async (route: Route): Promise<Ids> => {
+  if (isFork(route)) return { ...ownThings, ...standard }
+  return idsIn(route).length ? makeThings(own) : {}
+}
+
 const urlOf = ({ name, method }: Route, ids: Ids) => {
   const path = name.split(" ")[1]!.replace("{provider}", "anthropic").replace("{proxy+}", "v1/messages")
   return `${method === "ANY" ? "POST" : method} ${path.replace(/\{(\w+)\}/g, (_, id: string) => wanted(ids, id))}`
@@ -63,11 +76,15 @@ interface Call {
   key?: string | undefined
   query?: string
   body?: unknown
+  headers?: Record<string, string>
 }
 
 /** Calls a route, and holds every answer to what the route promises. */
-const call = async (route: Route, { ids = unknown, key, query = "", body = exampleOf(route) }: Call): Promise<Answer> => {
-  const answer = await as(app, key).send(`${urlOf(route, ids)}${query}`, body)
+const call = async (
+  route: Route,
+  { ids = unknown, key, query = "", body = exampleOf(route), headers = {} }: Call,
+): Promise<Answer> => {
+  const answer = await as(app, key).send(`${urlOf(route, ids)}${query}`, body, headers)
   const requestId = answer.headers.get("x-request-id")
   expect(requestId, "the request's id").toMatch(/\S/)
   if (answer.status >= 400) {
@@ -89,7 +106,7 @@ let otherThings: Ids = {}
 let container: Container
 
 beforeAll(async () => {
-  own = await newAccount(app)
+  own = await newAccount(app, { creditUsd: 1_000 })
   other = await newAccount(app)
   ownThings = await makeThings(own)
   otherThings = await makeThings(other)
@@ -134,6 +151,75 @@ describe.each(named(withBody))("%s", (_, route) => {
   })
 })
 
+describe.each(named(withBody))("%s", (_, route) => {
+  test("415 unsupported_media_type: a body that says it is something else than JSON", async () => {
+    const ids = { ...ownThings, run_id: container.runId }
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]) {
+      const { status, body } = await call(route, { ids, key: keyFor(route), headers: { "content-type": type } })
+      expect([status, body.error.code]).toEqual([415, "unsupported_media_type"])
+    }
+  })
+})
+
+test("413 payload_too_large: more than any request needs", async () => {
+  const { status, body } = await own.send("POST /agents", JSON.stringify({ name: "x".repeat(4 * 1024 ** 2) }))
+  expect([status, body.error.code]).toEqual([413, "payload_too_large"])
+})
+
+describe.each(named(posts))("%s", (_, route) => {
+  const answered = ({ status, body }: Answer) => ({ status, body })
+  const send = (key: string, ids: Ids = ownThings) => call(route, { ids, key: own.apiKey, headers: { "idempotency-key": key } })
+
+  test("takes effect once for one Idempotency-Key, even where its answer was lost, and is answered the same each time", async () => {
+    const key = randomUUID()
+    const ids = await thingsFor(route)
+    const first = await send(key, ids)
+    expect(first.status).toBe(route.returns[0])
+    expect(first.headers.get("idempotent-replayed")).toBeNull()
+
+    const replayed = await send(key, ids)
+    expect(replayed.headers.get("idempotent-replayed")).toBe("true")
+    expect(answered(replayed)).toEqual(answered(first))
+
+    await loseAnswer(app, own.accountId, key)
+    const resumed = await send(key, ids)
+    expect(resumed.headers.get("idempotent-replayed")).toBeNull()
+    expect(answered(resumed)).toEqual(answered(first))
+
+    await loseAnswer(app, own.accountId, key, { lockedForMs: 60_000 })
+    const { status, body } = await send(key, ids)
+    expect([status, body.error.code]).toEqual([409, "idempotency_in_progress"])
+  })
+
+  test("422 idempotency_mismatch: the key of another request", async () => {
+    const key = randomUUID()
+    await own.send("POST /agents", agentBody({ name: randomUUID() }), { "idempotency-key": key })
+    const { status, body } = await send(key)
+    expect([status, body.error.code]).toEqual([422, "idempotency_mismatch"])
+  })
+
+  test("422 invalid_request: a key that is longer than any", async () => {
+    const { status, body } = await send("k".repeat(256))
+    expect(status).toBe(422)
+    expect(body.error.issues).toEqual([{ path: "Idempotency-Key", message: expect.any(String) }])
+  })
+})
+
+describe.each(named(changes))("%s", (_, route) => {
+  test("412 precondition_failed where If-Match names another state, and goes through where it names the one that is there", async () => {
+    const ids = await thingsFor(route)
+    const reading = routes.find(({ method, resource }) => method === "GET" && resource === route.resource)
+    const read = async () => reading && (await call(reading, { ids, key: own.apiKey }))
+    const before = await read()
+    const change = (tag: string) => call(route, { ids, key: own.apiKey, headers: { "if-match": tag } })
+
+    const refused = await change('"of-some-other-state"')
+    expect([refused.status, refused.body.error.code]).toEqual([412, "precondition_failed"])
+    expect((await read())?.body).toEqual(before?.body)
+    expect((await change(before?.headers.get("etag") ?? "*")).status).toBe(route.returns[0])
+  })
+})
+
 describe.each(named(withCursor))("%s", (_, route) => {
   test("422 invalid_request: a cursor that we did not make", async () => {
     const { status, body } = await call(route, { ids: ownThings, key: own.apiKey, query: "?cursor=bm9uZQ.bm9uZQ" })
@@ -167,7 +253,7 @@ describe.each(named(withIds))("%s", (_, route) => {
 describe.each(named(publicRoutes))("%s", (_, route) => {
   test("answers the documented example as documented", async () => {
     // What is deleted is its own thing, so that the others have theirs.
-    const ids = route.method === "DELETE" ? await makeThings(own) : { ...ownThings, ...(isFork(route) ? standard : {}) }
+    const ids = route.method === "DELETE" || isFork(route) ? await thingsFor(route) : ownThings
     const { status } = await call(route, { ids, key: own.apiKey })
     expect(status).toBe(route.returns[0])
   })

@@ -1,9 +1,8 @@
 import * as ApiKey from "#core/api-key.ts"
 import { Problem } from "#core/problem.ts"
 import * as Run from "#core/run.ts"
+import { type Headers, header } from "./headers.ts"
 import type { Callers, Door } from "./route.ts"
-
-type Headers = Record<string, string | undefined>
 
 /** Who calls, as the route's door asks for it. Raises `unauthorized`, and `foreign_run` where the path names another run. */
 export async function authenticate(
@@ -26,7 +25,4 @@ export async function authenticate(
   }
 }
 
-const bearer = (headers: Headers) => {
-  const name = Object.keys(headers).find((key) => key.toLowerCase() === "authorization")
-  return /^Bearer (\S+)$/i.exec(name === undefined ? "" : (headers[name] ?? ""))?.[1]
-}
+const bearer = (headers: Headers) => /^Bearer (\S+)$/i.exec(header(headers, "authorization") ?? "")?.[1]

@@ -2,10 +2,12 @@ import { Logger } from "@aws-lambda-powertools/logger"
 import middy from "@middy/core"
 import { executionModeStreamifyResponse } from "@middy/core/StreamifyResponse"
 import type { APIGatewayProxyEvent } from "aws-lambda"
-import type { z } from "zod"
 import { millis } from "#core/clock.ts"
 import { Problem } from "#core/problem.ts"
 import { authenticate } from "./authenticate.ts"
+import { once } from "./once.ts"
+import { parse, parseBody } from "./parse.ts"
+import { givesTag, matching, tagOf } from "./precondition.ts"
 import type { Incoming, Raw, Route } from "./route.ts"
 
 const logger = new Logger({ serviceName: "dormouse" })
@@ -18,7 +20,7 @@ export const serve = (routes: readonly Route[]) => {
     const started = millis()
     const route = routeOf(routes, event)
     const line: Record<string, unknown> = { route: route.name, requestId: event.requestContext.requestId }
-    const raw = await handle(route, event, line).catch((error: unknown) => failure(error, event, line))
+    const raw = await handle(routes, route, event, line).catch((error: unknown) => failure(error, event, line))
     logger.info("request", { ...line, status: raw.status, milliseconds: millis() - started })
     return { statusCode: raw.status, headers: { ...raw.headers, "x-request-id": event.requestContext.requestId }, body: raw.body }
   }
@@ -37,19 +39,34 @@ const routeOf = (routes: readonly Route[], { httpMethod, resource }: APIGatewayP
   return route
 }
 
-async function handle(route: Route, event: APIGatewayProxyEvent, line: Record<string, unknown>): Promise<Raw> {
+async function handle(
+  routes: readonly Route[],
+  route: Route,
+  event: APIGatewayProxyEvent,
+  line: Record<string, unknown>,
+): Promise<Raw> {
+  const { headers } = event
   const path = pathOf(event)
-  const caller = await authenticate(route.door, event.headers, path)
+  const caller = (await authenticate(route.door, headers, path)) as object
   Object.assign(line, caller)
   const query = route.query && parse(route.query, event.queryStringParameters ?? {})
   const incoming = incomingOf(event)
-  const body =
-    route.body && parse(route.body, isOptional(route.body) && !incoming.bytes.length ? undefined : json(incoming.bytes))
-  const result = await route.handle({ ...(caller as object), event: incoming, path, query, body })
+  const body = route.body && parseBody(route.body, incoming.bytes, headers)
+  const work = () => carryOut(route, { ...caller, event: incoming, path, query, body })
+  // A refusal is an answer like others: whether it is kept is decided where answers are.
+  const answered = () => work().catch((error: unknown) => refusal(error, event, line))
+  const reading = routes.find(({ method, resource }) => method === "GET" && resource === route.resource)
+  const read = reading && (() => carryOut(reading, { ...caller, event: incoming, path }))
+  return once({ route, caller, headers, path, query, body }, () => matching(route, headers, read, answered))
+}
+
+async function carryOut(route: Route, request: object): Promise<Raw> {
+  const result = await route.handle(request)
   const [status, schema] = route.returns
   if (schema === null) return { status, headers: {}, body: "" }
   if (typeof schema === "string") return result as Raw
-  return reply(status, schema.parse(result))
+  const answer = reply(status, schema.parse(result))
+  return givesTag(route) ? { ...answer, headers: { ...answer.headers, etag: tagOf(answer.body) } } : answer
 }
 
 /** No id is that long, and the table takes no longer key: what is cut off makes no other id of it, only one that is not there. */
@@ -59,25 +76,18 @@ const pathOf = ({ pathParameters }: APIGatewayProxyEvent) =>
   Object.fromEntries(Object.entries(pathParameters ?? {}).map(([name, value]) => [name, value?.slice(0, longestId)]))
 
 /** The error envelope. What is not a problem of ours is a fault of ours: logged whole, told to nobody. */
-function failure(error: unknown, { requestContext }: APIGatewayProxyEvent, line: Record<string, unknown>): Raw {
-  const problem = error instanceof Problem ? error : new Problem("internal")
-  line.problem = problem.code
-  if (!(error instanceof Problem)) logger.error("fault", { ...line, error: error as Error })
+function failure(error: unknown, event: APIGatewayProxyEvent, line: Record<string, unknown>): Raw {
+  if (error instanceof Problem) return refusal(error, event, line)
+  logger.error("fault", { ...line, error: error as Error })
+  return refusal(new Problem("internal"), event, line)
+}
+
+/** The answer to a problem of ours. Throws everything else on. */
+function refusal(problem: unknown, { requestContext }: APIGatewayProxyEvent, line: Record<string, unknown>) {
+  if (!(problem instanceof Problem)) throw problem
   const { code, message, extra } = problem
+  line.problem = code
   return reply(problem.status, { error: { code, message, ...extra, requestId: requestContext.requestId } })
-}
-
-const parse = (schema: z.ZodType, value: unknown) => {
-  const { data, error } = schema.safeParse(value)
-  if (!error) return data
-  throw new Problem("invalid_request", { issues: error.issues.flatMap(issuesOf) })
-}
-
-/** Unknown fields are named one by one, each where it stands. */
-const issuesOf = (issue: z.core.$ZodIssue) => {
-  const at = issue.path.join(".")
-  if (issue.code !== "unrecognized_keys") return [{ path: at, message: issue.message }]
-  return issue.keys.map((key) => ({ path: [at, key].filter(Boolean).join("."), message: "This field is not known" }))
 }
 
 const incomingOf = (event: APIGatewayProxyEvent): Incoming => {
@@ -94,18 +104,8 @@ const incomingOf = (event: APIGatewayProxyEvent): Incoming => {
   }
 }
 
-const isOptional = (body: z.ZodType) => body.safeParse(undefined).success
-
-const json = (bytes: Buffer): unknown => {
-  try {
-    return JSON.parse(bytes.toString("utf8"))
-  } catch {
-    throw new Problem("invalid_request", { issues: [{ path: "", message: "The body is not JSON" }] })
-  }
-}
-
-const reply = (status: number, body: unknown): Raw => ({
+const reply = (status: number, body: unknown) => ({
   status,
-  headers: { "content-type": "application/json" },
+  headers: { "content-type": "application/json" } as Record<string, string>,
   body: JSON.stringify(body),
 })
