@@ -1,0 +1,139 @@
+import { closeSync, constants, fstatSync, mkdtempSync, openSync, rmdirSync, type Stats, statSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setImmediate } from "node:timers/promises"
+import type { Chain } from "./chain.ts"
+import { closeFolder, openFolder } from "./folder.ts"
+import type { Chunk, Entry, Tree } from "./manifest.ts"
+import { chunkHash, type createPacker } from "./packs.ts"
+import type { User } from "./place.ts"
+import { chunksOf } from "./split.ts"
+import { type Found, ifThere, isForeign, type Leave, walk } from "./walk.ts"
+
+/** A folder that is kept, and the name by which its paths begin. */
+export type Root = { name: string; path: string }
+
+/** By these a file is known not to have been touched since it was read. */
+export type Stamp = Pick<Stats, "ino" | "size" | "mtimeMs" | "ctimeMs">
+
+export const stampOf = ({ ino, size, mtimeMs, ctimeMs }: Stats): Stamp => ({ ino, size, mtimeMs, ctimeMs })
+
+type Options = {
+  roots: Root[]
+  leave: Leave
+  user: User | undefined
+  chain: Chain
+  stamps: Map<string, Stamp>
+  /** Packs whose contents must be found elsewhere from now on. */
+  retired: Set<string>
+  packer: ReturnType<typeof createPacker>
+  onLeftOut: (path: string, why: string) => void
+}
+
+/** What lies below the roots now. Files that nobody has touched are taken for what they were; of the others new content is packed. */
+export const collect = async (options: Options): Promise<{ tree: Tree; stamps: Map<string, Stamp> }> => {
+  const { roots, packer, chain, onLeftOut } = options
+  const [tree, stamps] = [new Map<string, Entry>(), new Map<string, Stamp>()]
+  const read = createReader(options, stamps)
+  for (const root of roots) {
+    const folder = ifThere(() => openFolder(root.path), root.name, options)
+    if (!folder) {
+      onLeftOut(root.name, "it is not a folder any more")
+      continue
+    }
+    try {
+      for (const found of walk(folder, root.name, options)) {
+        const entry = entryOf(found, read)
+        if (entry) tree.set(found.path, preferKnown(entry, chain.tree.get(found.path)))
+        // So that heartbeats get through while a large tree is looked at.
+        if (tree.size % 256 === 0) await setImmediate()
+        await packer.keepUp()
+      }
+    } finally {
+      closeFolder(folder)
+    }
+  }
+  return { tree, stamps }
+}
+
+const permissions = 0o777
+
+const entryOf = ({ path, at, stat, target }: Found, read: (found: Found) => Entry | undefined): Entry | undefined => {
+  if (target !== undefined) return { kind: "link", target }
+  return stat.isDirectory() ? { kind: "folder", mode: stat.mode & permissions } : read({ path, at, stat })
+}
+
+/** The entry that is there already, where it says the same. */
+const preferKnown = (entry: Entry, known: Entry | undefined): Entry => (known && isSame(entry, known) ? known : entry)
+
+const isSame = (a: Entry, b: Entry): boolean => {
+  if (a === b) return true
+  if (a.kind === "link") return b.kind === "link" && a.target === b.target
+  if (a.kind === "folder") return b.kind === "folder" && a.mode === b.mode
+  if (b.kind !== "file" || a.mode !== b.mode || a.mtime !== b.mtime || a.chunks.length !== b.chunks.length) return false
+  return a.chunks.every(({ pack, offset, hash }, i) => {
+    const other = b.chunks[i]!
+    return pack === other.pack && offset === other.offset && hash === other.hash
+  })
+}
+
+/** Reads files, or rather does not where nothing can have changed. */
+const createReader = ({ chain, stamps: before, retired, packer, user, onLeftOut }: Options, stamps: Map<string, Stamp>) => {
+  const began = fileSystemTime()
+  let index: Map<string, Chunk> | undefined
+  const keep = (bytes: Buffer): Chunk => {
+    index ??= indexOf(chain, retired)
+    const hash = chunkHash(bytes)
+    const known = index.get(hash)
+    if (known) return known
+    const chunk = { ...packer.add(bytes), hash }
+    index.set(hash, chunk)
+    return chunk
+  }
+  const readNow = ({ path, at }: Found): Entry | undefined => {
+    const file = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const stat = fstatSync(file)
+      if (!stat.isFile() || isForeign(stat, user)) return undefined
+      const chunks = Array.from(chunksOf(file, stat.size), keep)
+      // What was changed a moment ago may be changed once more in the same moment, and look the same.
+      if (stat.ctimeMs < began - 20) stamps.set(path, stampOf(stat))
+      return { kind: "file", mode: stat.mode & permissions, mtime: Math.floor(stat.mtimeMs), chunks }
+    } finally {
+      closeSync(file)
+    }
+  }
+  return (found: Found): Entry | undefined => {
+    const known = chain.tree.get(found.path)
+    const stamp = before.get(found.path)
+    if (known?.kind === "file" && isUntouched(stamp, found.stat) && !known.chunks.some(({ pack }) => retired.has(pack))) {
+      stamps.set(found.path, stamp!)
+      return known
+    }
+    return ifThere(() => readNow(found), found.path, { onLeftOut })
+  }
+}
+
+const isUntouched = (stamp: Stamp | undefined, stat: Stats) =>
+  stamp !== undefined &&
+  stamp.ino === stat.ino &&
+  stamp.size === stat.size &&
+  stamp.mtimeMs === stat.mtimeMs &&
+  stamp.ctimeMs === stat.ctimeMs
+
+const indexOf = ({ tree }: Chain, retired: Set<string>) => {
+  const index = new Map<string, Chunk>()
+  for (const entry of tree.values()) {
+    if (entry.kind !== "file") continue
+    for (const chunk of entry.chunks) if (!retired.has(chunk.pack)) index.set(chunk.hash, chunk)
+  }
+  return index
+}
+
+/** The time now by the clock that files are stamped with, which a test's is not. */
+const fileSystemTime = () => {
+  const probe = mkdtempSync(join(tmpdir(), "dormouse-now-"))
+  const { ctimeMs } = statSync(probe)
+  rmdirSync(probe)
+  return ctimeMs
+}
