@@ -5,6 +5,7 @@
 import { createRequire } from "node:module"
 import { AwsError } from "../service.ts"
 import type { Condition, Path, UpdateSection } from "./expression.ts"
+import { checkCandidates, checkExpressionSizes, checkKeySizes } from "./limits.ts"
 import type { KeyElement, Schema } from "./table.ts"
 import type { Item, Value } from "./value.ts"
 
@@ -74,24 +75,33 @@ const noLimits = { options: { maxItemSize: Number.POSITIVE_INFINITY } }
 /** Checks the input of an operation as DynamoDB does before it looks at any data, and parses its expressions. */
 export function parse<Request>(operation: string, input: object): Request & Parsed {
   const { types, custom } = rules[operation]!
+  checkExpressionSizes(input)
   try {
-    const request = validations.checkTypes({ ...input }, types)
+    const request = validations.checkTypes({ ...input }, types) as Request & Parsed
     validations.checkValidations(request, types, custom, noLimits)
-    return request as Request & Parsed
+    checkCandidates("ConditionExpression", request._condition)
+    checkCandidates("FilterExpression", request._filter)
+    return request
   } catch (error) {
     throw isRefusal(error) ? problem(error) : error
   }
 }
 
 /** The key has the table's key attributes, all of them, and nothing else. */
-export const checkKey = (key: Item, schema: Schema) => pass(database.validateKey(key, schema))
+export function checkKey(key: Item, schema: Schema) {
+  pass(database.validateKey(key, schema))
+  checkKeySizes(key, schema)
+}
 
 /** One attribute of a key is there, of its type and within its size. */
 export const checkKeyPiece = (key: Item, name: string, type: string, isHash: boolean) =>
   pass(database.validateKeyPiece(key, name, type, isHash))
 
 /** The item has a valid key, and attributes that are keys of an index have their type. */
-export const checkItem = (item: Item, schema: Schema) => pass(database.validateItem(item, schema))
+export function checkItem(item: Item, schema: Schema) {
+  pass(database.validateItem(item, schema))
+  checkKeySizes(item, schema)
+}
 
 /** An update touches no key attribute. */
 export const checkUpdates = (updates: Updates, schema: Schema) => pass(database.validateUpdates(undefined, updates, schema))

@@ -12,7 +12,7 @@ interface FunctionCall {
 
 export type Operand = Path | Value | FunctionCall
 
-interface Expression {
+export interface Expression {
   /** `and`, `or`, `not`, `function`, or a comparison: `=`, `<>`, `<`, `<=`, `>`, `>=`, `in`, `between`. */
   type: string
   name?: string

@@ -119,6 +119,8 @@ const segments = 4096
 export function scan(call: Call, input: Input) {
   refuseLegacy(input)
   const request = parse<ScanRequest>("Scan", input)
+  if (request.Segment !== undefined && request.TotalSegments === undefined)
+    throw invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
   const table = call.store.table(request.TableName)
   const index = indexOf(table, request)
   checkSelect(request)

@@ -1,4 +1,5 @@
 /** Reading items: GetItem, BatchGetItem, and the pages of Query and Scan. */
+import { AwsError } from "../service.ts"
 import { type Call, type Common, type Input, invalid, refuseLegacy } from "./call.ts"
 import { type perRead, readUnits } from "./capacity.ts"
 import { checkKey, checkPaths, keyText, type Parsed, parse } from "./dynalite.ts"
@@ -34,10 +35,21 @@ export function getItem(call: Call, input: Input) {
   return { Item: item, ConsumedCapacity: call.bill.consumed(request.ReturnConsumedCapacity)?.[0] }
 }
 
-/** One of the reads of a transaction. */
+/**
+ * One of the reads of a transaction: where it reads, and how; or what speaks against it in view of its table, which is one of the
+ * reasons for a cancellation.
+ */
 export function getInTransaction(call: Call, input: Input) {
   refuseLegacy(input)
-  return read(call, parse<Get>("GetItem", input), "transaction")
+  const request = parse<Get>("GetItem", input)
+  const table = call.store.table(request.TableName)
+  try {
+    checkKey(request.Key, table)
+  } catch (error) {
+    if (error instanceof AwsError) return error
+    throw error
+  }
+  return { place: `${table.TableName} ${keyText(request.Key, table)}`, read: () => read(call, request, "transaction") }
 }
 
 interface Batch {
@@ -90,11 +102,20 @@ export function indexOf(table: Table, request: PageRequest): Index | undefined {
   const index = global ?? table.LocalSecondaryIndexes?.find((local) => local.IndexName === IndexName)
   if (!index) throw invalid(`The table does not have the specified index: ${IndexName}`)
   if (global && request.ConsistentRead) throw invalid("Consistent reads are not supported on global secondary indexes")
-  if (global && lacking(table, global, request).length)
-    throw invalid(
-      `One or more parameter values were invalid: Global secondary index ${IndexName} does not project ${lacking(table, global, request)}`,
-    )
+  if (global) checkHeld(table, global, request)
   return index
+}
+
+/** A global index answers with what it holds, and never fetches the rest. */
+function checkHeld(table: Table, index: Index, request: PageRequest) {
+  const { IndexName } = index
+  const names = lacking(table, index, request)
+  if (!names.length) return
+  throw invalid(
+    request.Select === "ALL_ATTRIBUTES"
+      ? `One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index ${IndexName} because its projection type is not ALL`
+      : `One or more parameter values were invalid: Global secondary index ${IndexName} does not project ${names}`,
+  )
 }
 
 /** What the request asks of an index that the index does not hold. */
@@ -146,9 +167,11 @@ export function page({ store, bill }: Call, table: Table, index: Index | undefin
 /** Refuses combinations of Select and ProjectionExpression that contradict each other. */
 export function checkSelect({ Select, _projection, IndexName }: PageRequest) {
   if (Select === "SPECIFIC_ATTRIBUTES" && !_projection)
-    throw invalid("Must specify the ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+    throw invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
   if (Select && Select !== "SPECIFIC_ATTRIBUTES" && _projection)
-    throw invalid(`Cannot specify the ProjectionExpression when choosing to get ${Select}`)
+    throw invalid(
+      `Cannot specify the ProjectionExpression when choosing to get ${Select === "COUNT" ? "only the Count" : Select}`,
+    )
   if (Select === "ALL_PROJECTED_ATTRIBUTES" && !IndexName)
     throw invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 }

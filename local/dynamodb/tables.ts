@@ -42,6 +42,9 @@ function checkSchema(input: Input): Schema {
     parse<CreateRequest>("CreateTable", input)
   if (BillingMode !== "PAY_PER_REQUEST")
     throw invalid("This DynamoDB has on-demand tables only: BillingMode must be PAY_PER_REQUEST")
+  for (const { Projection } of [...(GlobalSecondaryIndexes ?? []), ...(LocalSecondaryIndexes ?? [])])
+    if (Projection.ProjectionType === "INCLUDE" && !Projection.NonKeyAttributes)
+      throw invalid("One or more parameter values were invalid: ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
   return { TableName, AttributeDefinitions, KeySchema, GlobalSecondaryIndexes, LocalSecondaryIndexes }
 }
 
@@ -109,14 +112,19 @@ interface UpdateRequest extends Input {
 export function updateTable(call: Call, input: Input) {
   const request = input as UpdateRequest
   const table = structuredClone(named(call.store, request.TableName))
+  const { GlobalSecondaryIndexUpdates, StreamSpecification, DeletionProtectionEnabled } = request
+  if (!GlobalSecondaryIndexUpdates && !StreamSpecification && DeletionProtectionEnabled === undefined)
+    throw invalid(
+      "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
+    )
   return call.store.atomically(() => {
-    for (const update of request.GlobalSecondaryIndexUpdates ?? []) {
+    for (const update of GlobalSecondaryIndexUpdates ?? []) {
       if (update.Create) addIndex(call.store, table, update.Create, request.AttributeDefinitions ?? [])
       else if (update.Delete) removeIndex(call.store, table, update.Delete.IndexName)
       else throw invalid("A global index of an on-demand table can be created or deleted only")
     }
-    setStream(call, table, request.StreamSpecification)
-    table.protected = request.DeletionProtectionEnabled ?? table.protected
+    setStream(call, table, StreamSpecification)
+    table.protected = DeletionProtectionEnabled ?? table.protected
     call.store.define(table)
     return { TableDescription: describe(call, table) }
   })

@@ -8,7 +8,7 @@ import { meets } from "./expression.ts"
 import { getInTransaction } from "./read.ts"
 import type { Store } from "./store.ts"
 import { type Item, sizeOf } from "./value.ts"
-import { conditionFailed, save, type Write, writes } from "./write.ts"
+import { conditionFailed, isKind, save, type Write, writeOf } from "./write.ts"
 
 const mostItems = 100
 const mostBytes = 4 * 1024 * 1024
@@ -35,12 +35,12 @@ export function transactWriteItems(call: Call, input: Input) {
   const { TransactItems, ReturnConsumedCapacity, ClientRequestToken: token } = request
   const digest = createHash("sha256").update(JSON.stringify(TransactItems)).digest("hex")
   const planned = TransactItems.map((action) => plan(call.store, action))
-  refuseTwice(planned)
+  refuseTwice(planned.flatMap((write) => (write instanceof AwsError ? [] : [`${write.table.TableName} ${write.key}`])))
   call.store.atomically(() => {
     if (token !== undefined && seenBefore(call.store, token, digest)) return readAgain(call, planned)
-    const steps = planned.map((write) => decide(call.store, write))
+    const steps = decideAll(call, planned)
     refuseLarge(steps.map(({ before, after }) => Math.max(...[before, after].map((item) => (item ? sizeOf(item) : 0)))))
-    if (steps.some(({ refusal }) => refusal)) throw cancelled(call, steps)
+    if (steps.some(({ refusal }) => refusal)) throw charged(call, steps)
     for (const { write, before, after } of steps) {
       call.bill.change(write.table, before, after, 2)
       save(call.store, write.table, write.key, before, after)
@@ -52,25 +52,25 @@ export function transactWriteItems(call: Call, input: Input) {
 
 function checked(input: Input): Request {
   const { TransactItems: items, ClientRequestToken: token } = input
-  if (!Array.isArray(items) || items.length < 1 || items.length > mostItems)
+  if (!Array.isArray(items) || items.length < 1 || items.length > mostItems) {
+    const bound = Array.isArray(items) && items.length ? `less than or equal to ${mostItems}` : "greater than or equal to 1"
     throw invalid(
-      `1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length from 1 to ${mostItems}`,
+      `1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length ${bound}`,
     )
+  }
   if (token !== undefined && (typeof token !== "string" || token.length < 1 || token.length > 36))
     throw invalid("1 validation error detected: Value at 'clientRequestToken' must have length from 1 to 36")
   return input as Request
 }
 
-function plan(store: Store, action: Record<string, Input> | null): Write {
+function plan(store: Store, action: Record<string, Input> | null): Write | AwsError {
   const [[kind, input] = ["", {}], ...others] = Object.entries(action ?? {})
-  if (others.length || !Object.hasOwn(writes, kind))
-    throw invalid("TransactItems can only contain one of Check, Put, Update or Delete")
-  return writes[kind as keyof typeof writes](store, input)
+  if (others.length || !isKind(kind)) throw invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+  return writeOf(store, kind, input)
 }
 
-function refuseTwice(planned: Write[]) {
-  const keys = new Set(planned.map(({ table, key }) => `${table.TableName} ${key}`))
-  if (keys.size < planned.length) throw invalid("Transaction request cannot include multiple operations on one item")
+function refuseTwice(places: string[]) {
+  if (new Set(places).size < places.length) throw invalid("Transaction request cannot include multiple operations on one item")
 }
 
 function refuseLarge(sizes: number[]) {
@@ -87,11 +87,20 @@ function seenBefore(store: Store, token: string, digest: string) {
 }
 
 /** A repeated request is charged for reading its items. */
-function readAgain({ store, bill }: Call, planned: Write[]) {
-  for (const { table, key } of planned) {
+function readAgain({ store, bill }: Call, planned: (Write | AwsError)[]) {
+  for (const write of planned) {
+    if (write instanceof AwsError) continue
+    const { table, key } = write
     const item = store.item(table, key)
     bill.read(table, readUnits(item ? sizeOf(item) : 0, "transaction"))
   }
+}
+
+/** What every write would make; the transaction is cancelled at once if a table refuses one of them. */
+function decideAll({ store }: Call, planned: (Write | AwsError)[]): Step[] {
+  if (planned.some((write) => write instanceof AwsError))
+    throw cancelled(planned.map((write) => (write instanceof AwsError ? write : decide(store, write).refusal)))
+  return (planned as Write[]).map((write) => decide(store, write))
 }
 
 function decide(store: Store, write: Write): Step {
@@ -105,10 +114,15 @@ function decide(store: Store, write: Write): Step {
   }
 }
 
-/** The transaction's refusal, with a reason for each write. What was prepared is charged all the same, on the tables. */
-function cancelled({ bill }: Call, steps: Step[]) {
+/** The transaction's refusal. What was prepared is charged all the same, on the tables. */
+function charged({ bill }: Call, steps: Step[]) {
   for (const { write, before, after } of steps) bill.write(write.table, tableUnits(before, after) * perRead.transaction)
-  const reasons = steps.map(({ refusal }) => {
+  return cancelled(steps.map(({ refusal }) => refusal))
+}
+
+/** The transaction's refusal, with a reason for each part. */
+function cancelled(refusals: (AwsError | undefined)[]) {
+  const reasons = refusals.map((refusal) => {
     if (!refusal) return { Code: "None" }
     const Code = refusal.code === "ValidationException" ? "ValidationError" : refusal.code.replace(/Exception$/, "")
     return { Code, Message: refusal.message, ...refusal.extra }
@@ -124,10 +138,14 @@ function cancelled({ bill }: Call, steps: Step[]) {
 
 export function transactGetItems(call: Call, input: Input) {
   const { TransactItems, ReturnConsumedCapacity } = checked(input)
-  const found = TransactItems.map((action) => {
+  const planned = TransactItems.map((action) => {
     if (!action?.Get) throw invalid("TransactItems of TransactGetItems can only contain Get")
     return getInTransaction(call, action.Get)
   })
+  refuseTwice(planned.flatMap((get) => (get instanceof AwsError ? [] : [get.place])))
+  const refusals = planned.map((get) => (get instanceof AwsError ? get : undefined))
+  if (refusals.some(Boolean)) throw cancelled(refusals)
+  const found = planned.map((get) => (get as Exclude<typeof get, AwsError>).read())
   refuseLarge(found.map(({ bytes }) => bytes))
   return {
     Responses: found.map(({ item }) => ({ Item: item })),

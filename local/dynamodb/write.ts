@@ -4,6 +4,7 @@ import { type Call, type Common, type Input, invalid, refuseLegacy } from "./cal
 import { tableUnits } from "./capacity.ts"
 import { checkItem, checkKey, checkPaths, checkUpdates, keyText, type Parsed, parse } from "./dynalite.ts"
 import { meets, project } from "./expression.ts"
+import { checkDepth } from "./limits.ts"
 import type { Store } from "./store.ts"
 import { record } from "./stream.ts"
 import { entryOf, entryText, indexesOf, namesOf, type Table } from "./table.ts"
@@ -26,14 +27,20 @@ export interface Write {
 }
 
 interface Request extends Common, Parsed {
-  Item: Item
+  /** Of a put. */
+  Item?: Item
+  /** Of everything else. */
   Key: Item
   ReturnValues?: "NONE" | "ALL_OLD" | "UPDATED_OLD" | "ALL_NEW" | "UPDATED_NEW"
 }
 
-const checked = (operation: string, input: Input) => {
+function checked(operation: string, input: Input): Request {
   refuseLegacy(input)
-  return parse<Request>(operation, input)
+  const request = parse<Request>(operation, input)
+  if (!request.Item) return request
+  if (sizeOf(request.Item) > largestItemBytes) throw invalid("Item size has exceeded the maximum allowed size")
+  checkDepth(request.Item)
+  return request
 }
 
 const common = (table: Table, key: Item, { _condition }: Request, input: Input) => ({
@@ -43,33 +50,34 @@ const common = (table: Table, key: Item, { _condition }: Request, input: Input) 
   showItem: input.ReturnValuesOnConditionCheckFailure === "ALL_OLD",
 })
 
-/** The keys of an index can be left out, but not be empty. */
-function checkIndexKeys(item: Item, table: Table) {
-  for (const { IndexName, KeySchema } of indexesOf(table)) {
-    const empty = namesOf(KeySchema).find((name) => item[name]?.S === "" || item[name]?.B === "")
-    if (empty !== undefined)
-      throw invalid(
-        `One or more parameter values are not valid. A secondary index key cannot be empty. IndexName: ${IndexName}, IndexKey: ${empty}`,
-      )
-  }
+/** A key of an index that is empty, which it must not be where it is there. */
+const emptyIndexKey = (item: Item, table: Table) =>
+  indexesOf(table)
+    .flatMap(({ IndexName, KeySchema }) => namesOf(KeySchema).map((name) => ({ IndexName, name })))
+    .find(({ name }) => item[name]?.S === "" || item[name]?.B === "")
+
+const notEmpty = "The AttributeValue for a key attribute cannot contain an empty string value."
+
+/** Makes a write of a well-formed request, or refuses it in view of its table with a ValidationException. */
+type Builder = (table: Table, request: Request, input: Input) => Write
+
+const puts: Builder = (table, request, input) => {
+  const item = request.Item!
+  checkItem(item, table)
+  const empty = emptyIndexKey(item, table)
+  if (empty)
+    throw invalid(
+      `One or more parameter values are not valid. A value specified for a secondary index key is not supported. ${notEmpty} IndexName: ${empty.IndexName}, IndexKey: ${empty.name}`,
+    )
+  return { ...common(table, item, request, input), item, next: () => item }
 }
 
-const puts = (store: Store, input: Input, request = checked("PutItem", input)): Write => {
-  const table = store.table(request.TableName)
-  checkItem(request.Item, table)
-  checkIndexKeys(request.Item, table)
-  if (sizeOf(request.Item) > largestItemBytes) throw invalid("Item size has exceeded the maximum allowed size")
-  return { ...common(table, request.Item, request, input), item: request.Item, next: () => request.Item }
-}
-
-const deletes = (store: Store, input: Input, request = checked("DeleteItem", input)): Write => {
-  const table = store.table(request.TableName)
+const deletes: Builder = (table, request, input) => {
   checkKey(request.Key, table)
   return { ...common(table, request.Key, request, input), next: () => undefined }
 }
 
-const updates = (store: Store, input: Input, request = checked("UpdateItem", input)): Write => {
-  const table = store.table(request.TableName)
+const updates: Builder = (table, request, input) => {
   checkKey(request.Key, table)
   if (request._updates) {
     checkUpdates(request._updates, table)
@@ -78,21 +86,47 @@ const updates = (store: Store, input: Input, request = checked("UpdateItem", inp
   const next = (before: Item = request.Key) => {
     const after = applyUpdate(before, request._updates?.sections ?? [])
     checkItem(after, table)
-    checkIndexKeys(after, table)
+    if (emptyIndexKey(after, table))
+      throw invalid(
+        `One or more parameter values are not valid. The update expression attempted to update a secondary index key to a value that is not supported. ${notEmpty}`,
+      )
     if (sizeOf(after) > largestItemBytes) throw invalid("Item size to update has exceeded the maximum allowed size")
+    checkDepth(after)
     return after
   }
   return { ...common(table, request.Key, request, input), next }
 }
 
 /** A write that leaves the item as it is, for its condition. */
-const checks = (store: Store, input: Input): Write => {
-  if (input.ConditionExpression === undefined) throw invalid("A ConditionCheck needs a ConditionExpression")
-  return { ...deletes(store, input), next: (before) => before }
+const checks: Builder = (table, request, input) => ({ ...deletes(table, request, input), next: (before) => before })
+
+/** By the name that they have in a transaction: the operation whose rules they follow, and what they have to bring. */
+const kinds = {
+  Put: { operation: "PutItem", build: puts, needs: undefined },
+  Update: { operation: "UpdateItem", build: updates, needs: "UpdateExpression" },
+  Delete: { operation: "DeleteItem", build: deletes, needs: undefined },
+  ConditionCheck: { operation: "DeleteItem", build: checks, needs: "ConditionExpression" },
 }
 
-/** By the name that they have in a transaction. ValidationException or ResourceNotFoundException if not well formed. */
-export const writes = { Put: puts, Update: updates, Delete: deletes, ConditionCheck: checks }
+export type Kind = keyof typeof kinds
+export const isKind = (name: string): name is Kind => Object.hasOwn(kinds, name)
+
+/**
+ * A write of a transaction, or what speaks against it in view of its table, which is one of the reasons for a cancellation.
+ * What is malformed, or of no table, is refused outright.
+ */
+export function writeOf(store: Store, kind: Kind, input: Input): Write | AwsError {
+  const { operation, build, needs } = kinds[kind]
+  const request = checked(operation, input)
+  if (needs && input[needs] === undefined) throw invalid(`${needs} must not be null in a transaction's ${kind}`)
+  const table = store.table(request.TableName)
+  try {
+    return build(table, request, input)
+  } catch (error) {
+    if (error instanceof AwsError) return error
+    throw error
+  }
+}
 
 /** The condition that a write does not meet, as DynamoDB words it. */
 export const conditionFailed = (write: Write, before: Item | undefined) =>
@@ -132,7 +166,7 @@ function carryOut({ store, bill }: Call, write: Write) {
 
 export const putItem = (call: Call, input: Input) => {
   const request = checked("PutItem", input)
-  const { before } = carryOut(call, puts(call.store, input, request))
+  const { before } = carryOut(call, puts(call.store.table(request.TableName), request, input))
   return answer(call, request, request.ReturnValues === "ALL_OLD" ? before : undefined)
 }
 
@@ -140,13 +174,13 @@ export const deleteItem = (call: Call, input: Input) => {
   const request = checked("DeleteItem", input)
   if (request.ReturnValues && !["NONE", "ALL_OLD"].includes(request.ReturnValues))
     throw invalid("ReturnValues can only be ALL_OLD or NONE")
-  const { before } = carryOut(call, deletes(call.store, input, request))
+  const { before } = carryOut(call, deletes(call.store.table(request.TableName), request, input))
   return answer(call, request, request.ReturnValues === "ALL_OLD" ? before : undefined)
 }
 
 export const updateItem = (call: Call, input: Input) => {
   const request = checked("UpdateItem", input)
-  const { before, after } = carryOut(call, updates(call.store, input, request))
+  const { before, after } = carryOut(call, updates(call.store.table(request.TableName), request, input))
   return answer(call, request, returned(request, before, after!))
 }
 
@@ -174,9 +208,11 @@ interface Batch {
 export function batchWriteItem(call: Call, input: Input) {
   const { RequestItems, ReturnConsumedCapacity } = parse<Batch>("BatchWriteItem", input)
   const batch = Object.entries(RequestItems).flatMap(([TableName, requests]) =>
-    requests.map(({ PutRequest, DeleteRequest }) =>
-      PutRequest ? puts(call.store, { TableName, ...PutRequest }) : deletes(call.store, { TableName, ...DeleteRequest }),
-    ),
+    requests.map(({ PutRequest, DeleteRequest }) => {
+      const [operation, build] = PutRequest ? (["PutItem", puts] as const) : (["DeleteItem", deletes] as const)
+      const one = { TableName, ...(PutRequest ?? DeleteRequest) }
+      return build(call.store.table(TableName), checked(operation, one), one)
+    }),
   )
   if (batch.length > 25) throw invalid("Too many items requested for the BatchWriteItem call")
   const keys = new Set(batch.map(({ table, key }) => `${table.TableName} ${key}`))
