@@ -1,10 +1,10 @@
-import { setting } from "./aws.ts"
 import { now } from "./clock.ts"
 import * as Execution from "./execution.ts"
 import * as Fargate from "./fargate.ts"
 import { newId } from "./id.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
+import * as Place from "./place.ts"
 import { Problem } from "./problem.ts"
 import { errorCharacters } from "./protocol.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
@@ -43,13 +43,14 @@ export async function start({ accountId, taskId, token, entry }: Start): Promise
   if (run.status !== "starting") return
 
   const ref = { accountId, taskId, runId: run.runId }
+  const place = Place.placeOf(spec.settings)
   const containerArn = await Fargate.start({
     definition: run.taskDefinition,
-    place: Fargate.placeOf(spec.region),
+    place,
     token: run.runId,
     startedBy: `${accountId}/${taskId}/${run.runId}`,
     environment: {
-      DORMOUSE_API_URL: setting("API_URL"),
+      DORMOUSE_API_URL: Place.apiUrlOf(place),
       DORMOUSE_RUN_ID: run.runId,
       DORMOUSE_CLAIM_TOKEN: await Run.claimToken(ref),
     },
@@ -74,7 +75,7 @@ async function resume(task: TaskRow, token: string, entry: string): Promise<RunR
 async function begin({ accountId, taskId }: TaskRow, spec: SpecRow, token: string, entry: string): Promise<RunRow> {
   const task = await Task.row(accountId, taskId)
   if (task.attempt >= limits.attempts) throw new AttemptsExhausted(await whyLost(task))
-  const place = Fargate.placeOf(spec.region)
+  const place = Place.placeOf(spec.settings)
   const taskDefinition = await Fargate.definitionOf(spec.containerImage, place)
 
   const runId = newId("run")

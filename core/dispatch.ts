@@ -8,6 +8,7 @@ import { isSoftBeforeHard, Overrides, providerOf, type StoredDefaults, type Stor
 import * as Event from "./event.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
+import * as Place from "./place.ts"
 import { invalid, Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
@@ -139,7 +140,7 @@ async function resolve(accountId: string, taskId: string, agentName: string, ver
     ...(sealed ? { providerSecretId: sealed.secretId } : {}),
   }
   const settings: StoredDefaults = { ...version.defaults, ...given }
-  if (!settings.internetAccess) throw new Problem("internet_access_required")
+  if (!Place.isPossible(settings)) throw new Problem("internet_access_required")
   if (!isSoftBeforeHard(settings)) throw invalid("overrides.softFinishAfterSeconds", softBeforeHard.message)
 
   const provider = providerOf(settings)

@@ -7,27 +7,12 @@ import {
   RunTaskCommand,
   StopTaskCommand,
 } from "@aws-sdk/client-ecs"
-import { z } from "zod"
 import { setting } from "./aws.ts"
+import type { Place } from "./place.ts"
 import { TaskDefinitionEntity } from "./task-definition.entity.ts"
 import { isRefused } from "./transaction.ts"
 
 /** Containers on Fargate: one per run, of any image, in the region that the task asks for. */
-
-const Runtime = z.object({
-  region: z.string(),
-  cluster: z.string(),
-  subnets: z.array(z.string()),
-  securityGroup: z.string(),
-  logGroup: z.string(),
-})
-
-export type Place = z.infer<typeof Runtime>
-
-const Runtimes = z.record(z.enum(["any", "eu"]), Runtime)
-
-/** Where a task of that region setting runs. */
-export const placeOf = (region: "any" | "eu"): Place => Runtimes.parse(JSON.parse(setting("RUNTIMES")))[region]
 
 const clients = new Map<string, ECSClient>()
 
@@ -136,7 +121,11 @@ export async function start({ definition, place, token, startedBy, environment }
     clientToken: token,
     startedBy,
     networkConfiguration: {
-      awsvpcConfiguration: { subnets: place.subnets, securityGroups: [place.securityGroup], assignPublicIp: "ENABLED" },
+      awsvpcConfiguration: {
+        subnets: place.subnets,
+        securityGroups: [place.securityGroup],
+        assignPublicIp: place.assignPublicIp ? "ENABLED" : "DISABLED",
+      },
     },
     overrides: {
       containerOverrides: [{ name: "agent", environment: Object.entries(environment).map(([name, value]) => ({ name, value })) }],

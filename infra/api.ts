@@ -1,11 +1,8 @@
 import { createHash } from "node:crypto"
 import * as aws from "@pulumi/aws"
-import { ComponentResource, type CustomResourceOptions, interpolate, jsonStringify, type Output } from "@pulumi/pulumi"
-import { createDomain } from "./domain.ts"
-import { createFirewall } from "./firewall.ts"
+import { ComponentResource, type ComponentResourceOptions, interpolate, jsonStringify, type Output } from "@pulumi/pulumi"
 import { gatewayResponses } from "./gateway-responses.ts"
 import type { Home } from "./home.ts"
-import { trust } from "./iam.ts"
 import { type Lambdas, lambda, permit } from "./lambda.ts"
 import type { Parts } from "./parts.ts"
 import { type Route, stage } from "./routes.ts"
@@ -14,48 +11,55 @@ import { type Route, stage } from "./routes.ts"
 const bufferedMs = 29_000
 const streamedMs = 900_000
 
-/** The REST API: routes from the OpenAPI documents, each answered by the Lambda of its file. */
+interface Args {
+  routes: Route[]
+  lambdas: Lambdas
+  /** The only way in. Without one the API is on the internet. */
+  endpoint?: aws.ec2.VpcEndpoint
+}
+
+/** A REST API: routes from the OpenAPI documents, each answered by the Lambda of its file. */
 export class Api extends ComponentResource {
   /** Address of the stage: `https://….amazonaws.com/api`. */
   readonly url: Output<string>
   readonly name: Output<string>
+  readonly stage: aws.apigateway.Stage
 
-  constructor(parts: Parts, routes: Route[], lambdas: Lambdas) {
-    super("dormouse:infra:Api", "api")
+  constructor(id: string, parts: Parts, args: Args, options?: ComponentResourceOptions) {
+    super("dormouse:infra:Api", id, {}, options)
     const { home } = parts
-    const api = createRestApi(home, routes, lambdas, this)
-    const deployment = createDeployment(api, this)
-    const accessLog = createAccessLog(parts, this)
-    const mayLog = home.setsApiLogRole ? [letGatewayLog(home, this)] : []
-    const live = createStage(api, deployment, accessLog, { parent: this, dependsOn: mayLog })
-    throttle(home, api, live, this)
-    letGatewayCall(api, routes, lambdas)
-    if (home.domain) createDomain(home.domain, live, this)
-    if (home.firewall) createFirewall(home, live, this)
-    this.url = live.invokeUrl
+    const name = id === "api" ? home.tenant : `${home.tenant}-${id}`
+    const api = createRestApi(id, name, args, this)
+    const deployment = createDeployment(id, api, this)
+    const accessLog = createAccessLog(id, name, parts, this)
+    this.stage = createStage(id, api, deployment, accessLog, this)
+    throttle(id, home, api, this.stage, this)
+    letGatewayCall(id, api, args)
+    this.url = this.stage.invokeUrl
     this.name = api.name
     this.registerOutputs()
   }
 }
 
-const createRestApi = (home: Home, routes: Route[], lambdas: Lambdas, parent: Api) =>
+const createRestApi = (id: string, name: string, args: Args, parent: Api) =>
   new aws.apigateway.RestApi(
-    "api",
+    id,
     {
-      name: home.tenant,
-      endpointConfiguration: { types: "REGIONAL" },
+      name,
+      endpointConfiguration: args.endpoint ? { types: "PRIVATE", vpcEndpointIds: [args.endpoint.id] } : { types: "REGIONAL" },
       failOnWarnings: true,
       putRestApiMode: "overwrite",
-      body: bodyOf(home, routes, lambdas),
+      body: bodyOf(name, args),
     },
     { parent },
   )
 
 /** Every body passes as it came, in base64: no content type can be trusted to be text. */
-const bodyOf = (home: Home, routes: Route[], lambdas: Lambdas) =>
+const bodyOf = (name: string, { routes, lambdas, endpoint }: Args) =>
   jsonStringify({
     openapi: "3.0.1",
-    info: { title: home.tenant, version: "1" },
+    info: { title: name, version: "1" },
+    ...(endpoint && { "x-amazon-apigateway-policy": onlyThrough(endpoint) }),
     "x-amazon-apigateway-binary-media-types": ["*/*"],
     "x-amazon-apigateway-gateway-responses": gatewayResponses(),
     paths: pathsOf(routes, lambdas),
@@ -93,19 +97,33 @@ function integrationOf({ file, streaming }: Route, lambdas: Lambdas) {
   }
 }
 
+/** A private API answers nobody until its policy says whom. */
+const onlyThrough = (endpoint: aws.ec2.VpcEndpoint) => ({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Effect: "Allow",
+      Principal: "*",
+      Action: "execute-api:Invoke",
+      Resource: "execute-api:/*",
+      Condition: { StringEquals: { "aws:SourceVpce": endpoint.id } },
+    },
+  ],
+})
+
 /** A deployment is a copy of the API as it was, so a changed body needs a new one. */
-const createDeployment = (api: aws.apigateway.RestApi, parent: Api) =>
-  new aws.apigateway.Deployment("api", { restApi: api.id, triggers: { body: api.body.apply(hash) } }, { parent })
+const createDeployment = (id: string, api: aws.apigateway.RestApi, parent: Api) =>
+  new aws.apigateway.Deployment(id, { restApi: api.id, triggers: { body: api.body.apply(hash) } }, { parent })
 
 const hash = (body: string | undefined) =>
   createHash("sha256")
     .update(body ?? "")
     .digest("hex")
 
-const createAccessLog = ({ home, keys }: Parts, parent: Api) =>
+const createAccessLog = (id: string, name: string, { home, keys }: Parts, parent: Api) =>
   new aws.cloudwatch.LogGroup(
-    "api",
-    { name: `/aws/apigateway/${home.tenant}`, retentionInDays: home.logRetentionDays, kmsKeyId: keys.data.arn },
+    id,
+    { name: `/aws/apigateway/${name}`, retentionInDays: home.logRetentionDays, kmsKeyId: keys.data.arn },
     { parent },
   )
 
@@ -124,25 +142,26 @@ const accessLogFormat = JSON.stringify({
 })
 
 const createStage = (
+  id: string,
   api: aws.apigateway.RestApi,
   deployment: aws.apigateway.Deployment,
   accessLog: aws.cloudwatch.LogGroup,
-  options: CustomResourceOptions,
+  parent: Api,
 ) =>
   new aws.apigateway.Stage(
-    "api",
+    id,
     {
       restApi: api.id,
       deployment: deployment.id,
       stageName: stage,
       accessLogSettings: { destinationArn: accessLog.arn, format: accessLogFormat },
     },
-    options,
+    { parent },
   )
 
-const throttle = ({ throttle }: Home, api: aws.apigateway.RestApi, live: aws.apigateway.Stage, parent: Api) =>
+const throttle = (id: string, { throttle }: Home, api: aws.apigateway.RestApi, live: aws.apigateway.Stage, parent: Api) =>
   new aws.apigateway.MethodSettings(
-    "api",
+    id,
     {
       restApi: api.id,
       stageName: live.stageName,
@@ -152,17 +171,8 @@ const throttle = ({ throttle }: Home, api: aws.apigateway.RestApi, live: aws.api
     { parent },
   )
 
-function letGatewayCall(api: aws.apigateway.RestApi, routes: Route[], lambdas: Lambdas) {
+function letGatewayCall(id: string, api: aws.apigateway.RestApi, { routes, lambdas }: Args) {
   for (const file of new Set(routes.map((route) => route.file))) {
-    permit(lambda(lambdas, file), "api", "apigateway.amazonaws.com", interpolate`${api.executionArn}/*/*`)
+    permit(lambda(lambdas, file), id, "apigateway.amazonaws.com", interpolate`${api.executionArn}/*/*`)
   }
-}
-
-/** API Gateway accepts for its account setting only a role that may write to any log group, so this is AWS's own policy. */
-function letGatewayLog(home: Home, parent: Api) {
-  const assumeRolePolicy = trust("apigateway.amazonaws.com")
-  const role = new aws.iam.Role("api-logs", { name: `${home.tenant}-api-logs`, assumeRolePolicy }, { parent })
-  const policyArn = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-  const attachment = new aws.iam.RolePolicyAttachment("api-logs", { role: role.name, policyArn }, { parent })
-  return new aws.apigateway.Account("api-logs", { cloudwatchRoleArn: role.arn }, { parent, dependsOn: [attachment] })
 }

@@ -2,6 +2,7 @@ import { type Input, interpolate } from "@pulumi/pulumi"
 import type { Action } from "./grants.ts"
 import type { Parts } from "./parts.ts"
 import { describeRuntimes } from "./runtime.ts"
+import { euRegion } from "./settings.ts"
 
 /** The environment variables that a function may ask for, with what naming each lets it do. */
 export const uses = {
@@ -23,7 +24,10 @@ export const uses = {
   BUS_NAME: ["events:PutEvents"],
   STATE_MACHINE_ARN: [],
   RUNTIMES: [],
+  /** The labels of regions in which a task may do without internet access, with commas between them. */
+  ISOLATED_REGIONS: [],
   API_URL: [],
+  ISOLATED_API_URL: [],
   TASK_IMAGE: [],
   TASK_FAMILY: [],
   EXECUTION_ROLE_ARN: [],
@@ -34,16 +38,29 @@ export const uses = {
 
 export type Variable = keyof typeof uses
 
+/** Where a task finds the API: from the internet, and from the isolated network, where there is one. */
+export interface Urls {
+  api: Input<string>
+  isolated: Input<string>
+}
+
+/** The isolated network is at home. */
+function isolatedRegions({ isolated, home }: Parts) {
+  if (!isolated) return "none"
+  return home.region === euRegion ? "any,eu" : "any"
+}
+
 /** The value of every variable. The address of the API is known once the functions behind it are there. */
-export const valuesOf = (parts: Parts, apiUrl?: Input<string>): Partial<Record<Variable, Input<string>>> => ({
+export const valuesOf = (parts: Parts, urls?: Urls): Partial<Record<Variable, Input<string>>> => ({
   TABLE_NAME: parts.table.name,
   BUCKET_NAME: parts.bucket.bucket,
   DATA_KEY_ARN: parts.keys.data.arn,
   MAC_KEY_ARN: parts.keys.mac.arn,
   BUS_NAME: parts.bus.name,
   STATE_MACHINE_ARN: parts.home.machineArn,
-  RUNTIMES: describeRuntimes(parts.runtimes),
-  ...(apiUrl && { API_URL: apiUrl }),
+  RUNTIMES: describeRuntimes(parts.runtimes, parts.isolated),
+  ISOLATED_REGIONS: isolatedRegions(parts),
+  ...(urls && { API_URL: urls.api, ISOLATED_API_URL: urls.isolated }),
   TASK_IMAGE: interpolate`${parts.registry.repositoryUrl}:${parts.home.imageTag}`,
   TASK_FAMILY: `${parts.home.tenant}-task`,
   EXECUTION_ROLE_ARN: parts.executionRole.arn,

@@ -10,7 +10,10 @@ export interface Needs {
   memoryMb?: number
 }
 
-const api: Needs = { environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "MAC_KEY_ARN"], timeoutSeconds: 29 }
+const api: Needs = {
+  environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "MAC_KEY_ARN", "ISOLATED_REGIONS"],
+  timeoutSeconds: 29,
+}
 
 const agent: Needs = {
   ...api,
@@ -46,6 +49,7 @@ const needs: Record<string, Needs> = {
       "BUCKET_NAME",
       "MAC_KEY_ARN",
       "API_URL",
+      "ISOLATED_API_URL",
       "RUNTIMES",
       "TASK_IMAGE",
       "EXECUTION_ROLE_ARN",

@@ -21,6 +21,7 @@ const stack = defineStack({
   monthlyBudgetUsd: config.getNumber("monthlyBudgetUsd"),
   domain: config.getObject<Domain>("domain"),
   firewall: config.getBoolean("firewall") ?? false,
+  isolatedNetwork: config.getBoolean("isolatedNetwork") ?? false,
   eventArchiveDays: config.getNumber("eventArchiveDays") ?? 30,
   subscriberAccounts: config.getObject<string[]>("subscriberAccounts") ?? [],
   reservedConcurrency: config.getObject<Record<string, number>>("reservedConcurrency") ?? {},

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws"
 import { asset, ComponentResource, type Input, interpolate } from "@pulumi/pulumi"
-import { type Variable, valuesOf } from "./environment.ts"
+import { type Urls, type Variable, valuesOf } from "./environment.ts"
 import { needsOf } from "./functions.ts"
 import { grantsFor } from "./grants.ts"
 import type { Home } from "./home.ts"
@@ -14,7 +14,7 @@ export class Lambda extends ComponentResource {
   /** Its role's policy, which what calls it on behalf of its role has to wait for. */
   readonly policy: aws.iam.RolePolicy
 
-  constructor(file: string, parts: Parts, apiUrl?: Input<string>) {
+  constructor(file: string, parts: Parts, urls?: Urls) {
     const id = file.replace("/", "-")
     const name = `${parts.home.tenant}-${id}`
     super("dormouse:infra:Lambda", id)
@@ -36,7 +36,7 @@ export class Lambda extends ComponentResource {
         timeout: needs.timeoutSeconds,
         memorySize: needs.memoryMb,
         reservedConcurrentExecutions: parts.home.reservedConcurrency[file] ?? -1,
-        environment: { variables: pick(file, needs.environment, valuesOf(parts, apiUrl)) },
+        environment: { variables: pick(file, needs.environment, valuesOf(parts, urls)) },
         loggingConfig: { logGroup: logGroup.name, logFormat: "JSON", systemLogLevel: "WARN" },
       },
       { parent: this, dependsOn: [policy] },
@@ -49,8 +49,8 @@ export class Lambda extends ComponentResource {
 export type Lambdas = Map<string, Lambda>
 
 /** One Lambda per file. */
-export const createLambdas = (files: string[], parts: Parts, apiUrl?: Input<string>): Lambdas =>
-  new Map(files.map((file) => [file, new Lambda(file, parts, apiUrl)]))
+export const createLambdas = (files: string[], parts: Parts, urls?: Urls): Lambdas =>
+  new Map(files.map((file) => [file, new Lambda(file, parts, urls)]))
 
 /** The Lambda of this file, which the program cannot do without. */
 export function lambda(lambdas: Lambdas, file: string): Lambda {

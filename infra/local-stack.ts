@@ -1,10 +1,11 @@
 import { evaluate } from "./evaluate.ts"
 import type { Graph } from "./graph.ts"
+import type { Settings } from "./settings.ts"
 import type { Sources } from "./sources.ts"
 import { defineStack } from "./stack.ts"
 
-/** The stack that one machine runs, evaluated: from the repository's own sources unless a test brings others. */
-export const evaluateLocal = (sources?: Sources): Promise<Graph> =>
+/** The stack that one machine runs, evaluated: from the repository's own sources and settings unless a test brings others. */
+export const evaluateLocal = (sources?: Sources, settings: Partial<Settings> = {}): Promise<Graph> =>
   evaluate(
     () =>
       defineStack(
@@ -17,9 +18,11 @@ export const evaluateLocal = (sources?: Sources): Promise<Graph> =>
           modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
           setsApiLogRole: true,
           firewall: false,
+          isolatedNetwork: false,
           eventArchiveDays: 30,
           subscriberAccounts: [],
           reservedConcurrency: {},
+          ...settings,
         },
         sources,
       ),

@@ -20,7 +20,7 @@ export function createNetwork(id: string, name: string, region: string, parent: 
   const gateway = new aws.ec2.InternetGateway(id, { ...named, vpcId: vpc.id }, { parent })
   const routes = [{ cidrBlock: everywhere, gatewayId: gateway.id }]
   const routeTable = new aws.ec2.RouteTable(id, { ...named, vpcId: vpc.id, routes }, { parent })
-  const subnets = ["a", "b"].map((letter, index) => createSubnet(`${id}-${letter}`, { ...named, vpc, routeTable, index }, parent))
+  const subnets = createSubnets(id, { ...named, vpc, routeTable, block: "10.60" }, parent)
   const securityGroup = new aws.ec2.SecurityGroup(
     id,
     { ...named, name, vpcId: vpc.id, description: "Tasks: way out, no way in", ingress: [], egress: ports.map(wayOut) },
@@ -34,13 +34,18 @@ interface SubnetArgs {
   tags: { Name: string }
   vpc: aws.ec2.Vpc
   routeTable: aws.ec2.RouteTable
-  index: number
+  /** The first two numbers of the network's addresses. */
+  block: string
 }
 
-function createSubnet(id: string, { region, tags, vpc, routeTable, index }: SubnetArgs, parent: Resource) {
+/** A subnet in each of two zones. */
+export const createSubnets = (id: string, args: SubnetArgs, parent: Resource) =>
+  ["a", "b"].map((letter, index) => createSubnet(`${id}-${letter}`, index, args, parent))
+
+function createSubnet(id: string, index: number, { region, tags, vpc, routeTable, block }: SubnetArgs, parent: Resource) {
   const subnet = new aws.ec2.Subnet(
     id,
-    { region, tags, vpcId: vpc.id, cidrBlock: `10.60.${index * 64}.0/18`, availabilityZone: zone(region, index) },
+    { region, tags, vpcId: vpc.id, cidrBlock: `${block}.${index * 64}.0/18`, availabilityZone: zone(region, index) },
     { parent },
   )
   new aws.ec2.RouteTableAssociation(id, { region, subnetId: subnet.id, routeTableId: routeTable.id }, { parent })

@@ -1,5 +1,6 @@
 import type * as aws from "@pulumi/aws"
 import type { Home } from "./home.ts"
+import type { IsolatedNetwork } from "./isolated.ts"
 import type { Runtimes } from "./runtime.ts"
 
 /** What functions are made of and with. */
@@ -12,6 +13,7 @@ export interface Parts {
   /** Where alarms go. */
   topic: aws.sns.Topic
   runtimes: Runtimes
+  isolated?: IsolatedNetwork
   executionRole: aws.iam.Role
   registry: aws.ecr.Repository
 }

@@ -19,7 +19,7 @@ describe("the stack of this repository", () => {
 describe("every policy bites", () => {
   let sample: Graph
   beforeAll(async () => {
-    sample = await evaluateLocal(sampleSources)
+    sample = await evaluateLocal(sampleSources, { isolatedNetwork: true })
   })
 
   test("none is without a breakage that it finds", () => {

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws"
 import { ComponentResource, jsonStringify, type Output } from "@pulumi/pulumi"
 import type { Home } from "./home.ts"
+import type { IsolatedNetwork } from "./isolated.ts"
 import { createNetwork } from "./network.ts"
 import { euRegion } from "./settings.ts"
 
@@ -38,16 +39,22 @@ export function createRuntimes(home: Home, key: aws.kms.Key): Runtimes {
 /** Each runtime once. */
 export const distinct = (runtimes: Runtimes) => [...new Set(Object.values(runtimes))]
 
-/** The `RUNTIMES` variable: by label, what RunTask has to be told. */
-export const describeRuntimes = (runtimes: Runtimes): Output<string> =>
-  jsonStringify({ any: describe(runtimes.any), eu: describe(runtimes.eu) })
+/** The `RUNTIMES` variable: by label, what RunTask has to be told. Tasks without internet access run at home, in their own network. */
+export const describeRuntimes = ({ any, eu }: Runtimes, isolated?: IsolatedNetwork): Output<string> =>
+  jsonStringify({
+    any: { ...describe(any), assignPublicIp: true },
+    eu: { ...describe(eu), assignPublicIp: true },
+    ...(isolated && { isolated: { ...describe(any, isolated), assignPublicIp: false } }),
+  })
 
-const describe = ({ region, cluster, subnets, securityGroup, logGroup }: Runtime) => ({
-  region,
-  cluster: cluster.arn,
+type Network = Pick<Runtime, "subnets" | "securityGroup">
+
+const describe = (runtime: Runtime, { subnets, securityGroup }: Network = runtime) => ({
+  region: runtime.region,
+  cluster: runtime.cluster.arn,
   subnets: subnets.map(({ id }) => id),
   securityGroup: securityGroup.id,
-  logGroup: logGroup.name,
+  logGroup: runtime.logGroup.name,
 })
 
 const createCluster = (id: string, name: string, region: string, parent: Runtime) =>

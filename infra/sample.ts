@@ -11,6 +11,7 @@ export const sampleSettings: Settings = {
   modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
   setsApiLogRole: true,
   firewall: false,
+  isolatedNetwork: false,
   eventArchiveDays: 30,
   subscriberAccounts: [],
   reservedConcurrency: {},

@@ -24,6 +24,8 @@ export interface Settings {
   domain?: Domain
   /** Whether requests pass AWS's firewall first: its common rules, and a limit per address. */
   firewall: boolean
+  /** Whether tasks may ask for no internet access, for which they need a network of their own that costs while it is idle. */
+  isolatedNetwork: boolean
   /** How long events can be replayed; 0 keeps none. */
   eventArchiveDays: number
   /** Accounts that may put rules of their own on the bus. */

@@ -69,13 +69,23 @@ describe("a stack", () => {
         hostedZoneId: "Z1",
       },
       firewall: true,
+      isolatedNetwork: true,
       eventArchiveDays: 90,
       subscriberAccounts: ["111111111111"],
       reservedConcurrency: { "api/tasks": 20 },
     })
 
     const kinds = new Set(graph.resources.map(({ type }) => type.split(":").at(-1)))
-    const wanted = ["TopicSubscription", "Budget", "DomainName", "BasePathMapping", "Record", "WebAcl", "WebAclAssociation"]
+    const wanted = [
+      "TopicSubscription",
+      "Budget",
+      "VpcEndpoint",
+      "DomainName",
+      "BasePathMapping",
+      "Record",
+      "WebAcl",
+      "WebAclAssociation",
+    ]
     expect([...wanted, "EventArchive", "EventBusPolicy"].filter((kind) => !kinds.has(kind))).toEqual([])
     expect(Object.entries(policies).flatMap(([name, policy]) => policy(graph).map((wrong) => `${name}: ${wrong}`))).toEqual([])
   })

@@ -1,18 +1,22 @@
 import { createAlarms, createAlarmTopic } from "./alarms.ts"
 import { Api } from "./api.ts"
+import { letGatewayLog } from "./api-log-role.ts"
 import { createBucket } from "./bucket.ts"
 import { createBudget } from "./budget.ts"
 import { createBus } from "./bus.ts"
 import { createDashboard } from "./dashboard.ts"
+import { createDomain } from "./domain.ts"
 import { createEventRules } from "./events.ts"
 import { createExecutionRole } from "./execution-role.ts"
-import { home as homeOf } from "./home.ts"
+import { createFirewall } from "./firewall.ts"
+import { type Home, home as homeOf } from "./home.ts"
+import { IsolatedNetwork } from "./isolated.ts"
 import { createKeys } from "./keys.ts"
-import { createLambdas } from "./lambda.ts"
+import { createLambdas, type Lambdas } from "./lambda.ts"
 import { Machine } from "./machine.ts"
 import type { Parts } from "./parts.ts"
 import { createRegistry } from "./registry.ts"
-import { routesOf } from "./routes.ts"
+import { type Route, routesOf } from "./routes.ts"
 import { createRuntimes } from "./runtime.ts"
 import { checked, type Settings } from "./settings.ts"
 import { readSources, type Sources } from "./sources.ts"
@@ -22,33 +26,21 @@ import { createTable } from "./table.ts"
 /** Everything that one tenant's stack consists of. The sources are the repository's own unless a test brings others. */
 export function defineStack(settings: Settings, sources: Sources = readSources()) {
   const home = homeOf(checked(settings))
-  const keys = createKeys(home)
-  const runtimes = createRuntimes(home, keys.data)
-  const parts: Parts = {
-    home,
-    keys,
-    table: createTable(home, keys.data),
-    bucket: createBucket(home, keys.data),
-    bus: createBus(home, keys.data),
-    topic: createAlarmTopic(home, keys.data),
-    runtimes,
-    executionRole: createExecutionRole(home, runtimes),
-    registry: createRegistry(home),
-  }
+  const parts = createParts(home)
 
   const routes = routesOf(sources.documents, sources.functions)
   const routed = (file: string) => routes.some((route) => route.file === file)
   const behindTheGateway = createLambdas(sources.functions.filter(routed), parts)
-  const api = new Api(parts, routes, behindTheGateway)
+  const { api, urls } = createApis(parts, routes, behindTheGateway)
   const others = createLambdas(
     sources.functions.filter((file) => !routed(file)),
     parts,
-    api.url,
+    urls,
   )
 
   const machine = new Machine(parts, sources.machine, others)
   const stream = consumeStream(parts, others)
-  createEventRules(home, runtimes, machine, others)
+  createEventRules(home, parts.runtimes, machine, others)
 
   const lambdas = new Map([...behindTheGateway, ...others])
   createAlarms(parts, { api, machine, lambdas, stream })
@@ -63,4 +55,36 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
     imageRepository: parts.registry.repositoryUrl,
     alarmTopicArn: parts.topic.arn,
   }
+}
+
+function createParts(home: Home): Parts {
+  const keys = createKeys(home)
+  const runtimes = createRuntimes(home, keys.data)
+  const bucket = createBucket(home, keys.data)
+  return {
+    home,
+    keys,
+    table: createTable(home, keys.data),
+    bucket,
+    bus: createBus(home, keys.data),
+    topic: createAlarmTopic(home, keys.data),
+    runtimes,
+    ...(home.isolatedNetwork && { isolated: new IsolatedNetwork(home, bucket) }),
+    executionRole: createExecutionRole(home, runtimes),
+    registry: createRegistry(home),
+  }
+}
+
+/** The API of the customers, and where there is an isolated network a second, private one, with what its tasks may call. */
+function createApis(parts: Parts, routes: Route[], lambdas: Lambdas) {
+  const { home, isolated } = parts
+  const dependsOn = home.setsApiLogRole ? [letGatewayLog(home)] : []
+  const api = new Api("api", parts, { routes, lambdas }, { dependsOn })
+  if (home.domain) createDomain(home.domain, api.stage)
+  if (home.firewall) createFirewall(home, api.stage)
+  if (!isolated) return { api, urls: { api: api.url, isolated: "" } }
+
+  const ofTasks = routes.filter(({ path }) => path.startsWith("/agent/"))
+  const inside = new Api("isolated", parts, { routes: ofTasks, lambdas, endpoint: isolated.endpoint }, { dependsOn })
+  return { api, urls: { api: api.url, isolated: inside.url } }
 }

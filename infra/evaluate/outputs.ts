@@ -38,6 +38,9 @@ const ids: Record<string, string> = {
   "ec2/securityGroup": "sg-",
   "ec2/subnet": "subnet-",
   "ec2/vpc": "vpc-",
+  "ec2/vpcEndpoint": "vpce-",
+  "route53/resolverFirewallDomainList": "rslvr-fdl-",
+  "route53/resolverFirewallRuleGroup": "rslvr-frg-",
   "kms/key": "",
 }
 
@@ -81,6 +84,7 @@ const special: Record<string, (made: Made, id: string, state: State) => State> =
   }),
   "dynamodb/table": (_, __, { arn }) => ({ streamArn: `${arn}/stream/2026-01-01T00:00:00.000` }),
   "lambda/eventSourceMapping": ({ name }) => ({ uuid: `uuid-${name}` }),
+  "ec2/vpcEndpoint": (_, id) => ({ prefixListId: `pl-${id}` }),
   "ecr/repository": ({ region, account }, id) => ({ repositoryUrl: `${account}.dkr.ecr.${region}.amazonaws.com/${id}` }),
   "kms/key": (_, id) => ({ keyId: id }),
   "lambda/function": ({ region }, _, { arn }) => ({

@@ -210,6 +210,22 @@ export const breakages: Breakage[] = [
   ],
   ["a changed API is deployed", "no trigger", edit("Deployment api", (deployment) => (deployment.triggers = undefined))],
 
+  [
+    "a private API is reached through one endpoint alone, and has no route of a customer",
+    "any endpoint",
+    edit("RestApi isolated", (api) => (api.body = String(api.body).replace("aws:SourceVpce", "aws:SourceIp"))),
+  ],
+  [
+    "a private API is reached through one endpoint alone, and has no route of a customer",
+    "a customer's route",
+    edit("RestApi isolated", (api) => (api.body = String(api.body).replace("/agent/tasks/claim-next", "/v1/tasks"))),
+  ],
+  [
+    "a network without internet has no way out",
+    "a gateway",
+    edit("RouteTable isolated", (table) => (table.routes = [{ cidrBlock: "0.0.0.0/0", gatewayId: "igw-1" }])),
+  ],
+
   ["every rule leads somewhere, and its target takes it", "nowhere", drop("EventTarget sweep")],
   [
     "every rule leads somewhere, and its target takes it",

@@ -67,6 +67,8 @@ const elsewhere = [
   // Task definitions are registered at run time, and images may come from any repository of the account.
   /^arn:aws:ecs:[\w-]+:\d+:task-definition\/[a-z0-9-]+-task-\*$/,
   /^arn:aws:ecr:\*:\d+:repository\/\*$/,
+  // The bucket in which ECR keeps the layers of images.
+  /^arn:aws:s3:::prod-[\w-]+-starport-layer-bucket\//,
   // A certificate is brought by the settings.
   /^arn:aws:acm:[\w-]+:\d+:certificate\//,
   // What CloudWatch tells KMS that it encrypts for.

@@ -1,4 +1,4 @@
-import { type Graph, only, text } from "../graph.ts"
+import { every, type Graph, type Of, text } from "../graph.ts"
 import { functionNamed } from "./functions.ts"
 import type { ApiWiring } from "./types.ts"
 
@@ -28,13 +28,18 @@ export interface Integrated {
   integration: Integration
 }
 
-/** The gateway: routes, and what it says by itself. */
+type RestApi = Of<"apigateway/restApi:RestApi">
+
+/** The gateway that is on the internet: routes, and what it says by itself. */
 export function apiWiring(graph: Graph): ApiWiring {
-  const body = bodyOf(graph)
+  const api = every(graph, "apigateway/restApi:RestApi").find(({ name }) => name === "api")
+  const stage = every(graph, "apigateway/stage:Stage").find(({ name }) => name === "api")
+  if (!api || !stage) throw new Error("The stack has no API")
+  const body = bodyOf(api)
   return {
-    id: text(only(graph, "apigateway/restApi:RestApi"), "id"),
-    stage: only(graph, "apigateway/stage:Stage").inputs.stageName,
-    routes: integrationsOf(graph).map(({ method, path, integration }) => ({
+    id: text(api, "id"),
+    stage: stage.inputs.stageName,
+    routes: integrationsOf(api).map(({ method, path, integration }) => ({
       method,
       path,
       function: functionNamed(graph, functionArnIn(integration.uri)),
@@ -46,9 +51,9 @@ export function apiWiring(graph: Graph): ApiWiring {
   }
 }
 
-/** Every route of the API with its integration. */
-export const integrationsOf = (graph: Graph): Integrated[] =>
-  Object.entries(bodyOf(graph).paths).flatMap(([path, operations]) =>
+/** Every route of an API with its integration. */
+export const integrationsOf = (api: RestApi): Integrated[] =>
+  Object.entries(bodyOf(api).paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({
       method: method === "x-amazon-apigateway-any-method" ? "ANY" : method.toUpperCase(),
       path,
@@ -63,7 +68,7 @@ export function functionArnIn(uri: string): string {
   return arn
 }
 
-const bodyOf = (graph: Graph) => JSON.parse(only(graph, "apigateway/restApi:RestApi").inputs.body ?? "") as Body
+const bodyOf = ({ inputs }: RestApi) => JSON.parse(inputs.body ?? "") as Body
 
 const responseOf = ({ statusCode, responseParameters, responseTemplates }: WrittenResponse) => ({
   ...(statusCode && { status: statusCode }),

@@ -1,9 +1,10 @@
-import { arnOf, every, type Graph, nameOf, type Of, only, text } from "../graph.ts"
+import { arnOf, every, type Graph, nameOf, type Of, text } from "../graph.ts"
 import type { Wiring } from "./types.ts"
 
 /** Every function by its name. */
 export function functionWiring(graph: Graph): Wiring["functions"] {
-  const apiUrl = text(only(graph, "apigateway/stage:Stage"), "invokeUrl")
+  const api = every(graph, "apigateway/stage:Stage").find(({ name }) => name === "api")
+  const apiUrl = api ? text(api, "invokeUrl") : ""
   return Object.fromEntries(
     every(graph, "lambda/function:Function").map((fn) => [
       nameOf(fn),
