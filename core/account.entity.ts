@@ -1,4 +1,5 @@
 import { Entity, type EntityItem } from "electrodb"
+import { providers } from "./agent.entity.ts"
 import { table } from "./aws.ts"
 
 export const billingModes = ["standard", "unlimited_grant"] as const
@@ -11,6 +12,8 @@ export const AccountEntity = new Entity(
       name: { type: "string" },
       email: { type: "string" },
       billingMode: { type: billingModes, required: true },
+      /** Whose models run agents that name no provider. */
+      defaultProvider: { type: providers },
       /** Credit left after reservations, in millionths of a US dollar. May be below zero: a task is charged in full. */
       balanceMicros: { type: "number", required: true },
       fileBytes: { type: "number", required: true, default: 0 },

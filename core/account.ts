@@ -1,16 +1,23 @@
 import { z } from "zod"
 import { AccountEntity, type AccountRow, billingModes } from "./account.entity.ts"
+import { providers } from "./agent.entity.ts"
 import { now } from "./clock.ts"
+import { type Provider, providerOfLastResort } from "./defaults.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { usd } from "./money.ts"
 import { Problem } from "./problem.ts"
+import { SecretEntity } from "./secret.entity.ts"
+import * as Secret from "./secret.ts"
+import { transact } from "./transaction.ts"
 
 const Storage = z.object({
   usedBytes: z.number(),
   quotaBytes: z.number(),
   isEnforced: z.boolean().describe("Whether going over the quota is refused."),
 })
+
+const byProvider = <Schema extends z.ZodType>(schema: Schema) => ({ anthropic: schema, openrouter: schema, openai: schema })
 
 export const View = z
   .object({
@@ -21,9 +28,25 @@ export const View = z
     billingMode: z.enum(billingModes).describe("`unlimited_grant` accounts are neither blocked nor charged."),
     fileStorage: Storage.describe("Files of the account, outputs included."),
     checkpointStorage: Storage.describe("Checkpoints of tasks that may go on."),
+    defaultProvider: z.enum(providers).describe("Whose models run agents that name no provider."),
+    hasProviderApiKey: z.object(byProvider(z.boolean())).describe("Of which providers the account has a key of its own."),
     createdAt: z.iso.datetime(),
   })
   .meta({ id: "Account", description: "A customer of the stack: owns agents, tasks, files and credit." })
+
+export const Update = z
+  .strictObject({
+    name: z.string().trim().min(1).max(limits.name).nullable(),
+    email: z.email().max(limits.name).nullable(),
+    defaultProvider: z.enum(providers).nullable().describe("null: the stack's choice."),
+    providerApiKeys: z
+      .strictObject(byProvider(z.string().min(1).max(limits.providerApiKey).nullable()))
+      .partial()
+      .meta({ writeOnly: true })
+      .describe("Used where neither the task nor the agent has one. Kept encrypted, never shown again; null takes one away."),
+  })
+  .partial()
+  .meta({ id: "UpdateAccount", example: { defaultProvider: "anthropic", providerApiKeys: { anthropic: "sk-ant-…" } } })
 
 export const Create = z.strictObject({
   accountId: z.string().optional(),
@@ -52,12 +75,52 @@ export async function create({ accountId = newId("account"), name, email, billin
 }
 
 export async function get(accountId: string): Promise<z.infer<typeof View>> {
-  const { data } = await AccountEntity.get({ accountId }).go({ consistent: true })
+  const [{ data }, withKey] = await Promise.all([
+    AccountEntity.get({ accountId }).go({ consistent: true }),
+    providersWithKey(accountId),
+  ])
   if (!data) throw new Problem("unauthorized")
-  return view(data)
+  return view(data, withKey)
 }
 
-const view = (row: AccountRow): z.infer<typeof View> => ({
+/** Changes settings; what is left out stays. Keys reach every task that asks for them from then on, running ones too. */
+export async function update(accountId: string, { providerApiKeys = {}, ...settings }: z.output<typeof Update>) {
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined)
+  const set = Object.fromEntries(given.filter(([, value]) => value !== null))
+  const gone = given.filter(([, value]) => value === null).map(([name]) => name as keyof typeof settings)
+  const keys = Object.entries(providerApiKeys).filter(([, key]) => key !== undefined)
+  const refused = await transact({
+    account: given.length ? AccountEntity.patch({ accountId }).set(set).remove(gone) : undefined,
+    ...Object.fromEntries(
+      await Promise.all(keys.map(async ([provider, key]) => [provider, await keyWrite(accountId, provider, key)])),
+    ),
+  })
+  if (refused.length) throw new Problem("unauthorized")
+  return get(accountId)
+}
+
+async function keyWrite(accountId: string, provider: string, key: string | null) {
+  const secretId = Secret.idOfAccountKey(provider)
+  if (key === null) return SecretEntity.delete({ accountId, secretId })
+  return SecretEntity.put(await Secret.seal(accountId, "provider-key", key, secretId))
+}
+
+/** Whose models run the account's agents that name no provider. */
+export async function defaultProvider(accountId: string): Promise<Provider> {
+  const { data } = await AccountEntity.get({ accountId }).go({ consistent: true })
+  return defaultProviderOf(data ?? {})
+}
+
+export const defaultProviderOf = ({ defaultProvider }: Pick<AccountRow, "defaultProvider">): Provider =>
+  defaultProvider ?? providerOfLastResort
+
+async function providersWithKey(accountId: string) {
+  const keys = providers.map((provider) => ({ accountId, secretId: Secret.idOfAccountKey(provider) }))
+  const { data } = await SecretEntity.get(keys).go({ consistent: true, attributes: ["secretId"] })
+  return providers.filter((provider) => data.some(({ secretId }) => secretId === Secret.idOfAccountKey(provider)))
+}
+
+const view = (row: AccountRow, withKey: Provider[]): z.infer<typeof View> => ({
   id: row.accountId,
   name: row.name ?? null,
   email: row.email ?? null,
@@ -65,5 +128,11 @@ const view = (row: AccountRow): z.infer<typeof View> => ({
   billingMode: row.billingMode,
   fileStorage: { usedBytes: row.fileBytes, quotaBytes: limits.fileStorageBytes, isEnforced: true },
   checkpointStorage: { usedBytes: row.checkpointBytes, quotaBytes: limits.checkpointStorageBytes, isEnforced: true },
+  defaultProvider: defaultProviderOf(row),
+  hasProviderApiKey: {
+    anthropic: withKey.includes("anthropic"),
+    openrouter: withKey.includes("openrouter"),
+    openai: withKey.includes("openai"),
+  },
   createdAt: row.createdAt,
 })

@@ -234,7 +234,7 @@ const changesExecution = (body: Update) => executionFields.some((field) => body[
 
 type Runtime = Pick<VersionRow, "containerImage" | "agentRuntime" | "containerVersionId">
 
-type Execution = Pick<Create, "basePrompt" | "taskTitleInstructions" | "skills" | "defaults"> & { runtime: Runtime }
+type Execution = Pick<Create, "basePrompt" | "taskTitleInstructions" | "skills"> & Pick<Update, "defaults"> & { runtime: Runtime }
 
 /** The image that a body names, itself or by a container; the one before where it names none. */
 async function runtimeOf(accountId: string, body: Create | Update, before?: VersionRow): Promise<Runtime> {
@@ -255,15 +255,15 @@ async function merged(accountId: string, before: VersionRow, body: Update): Prom
     runtime: await runtimeOf(accountId, body, before),
     basePrompt: body.basePrompt ?? current.basePrompt,
     ...(titles === null ? {} : { taskTitleInstructions: titles }),
-    defaults: body.defaults ?? withoutSecret(before.defaults),
+    defaults: body.defaults,
     skills: body.skills ?? before.skills,
   }
 }
 
-const withoutSecret = ({ providerSecretId: _, ...defaults }: StoredDefaults) => defaults
-
 async function newVersion(accountId: string, agentId: string, number: number, body: Execution, before?: StoredDefaults) {
-  const { defaults, secret } = await Version.storeDefaults(accountId, body.defaults, before)
+  const { defaults, secret } = body.defaults
+    ? await Version.storeDefaults(accountId, body.defaults, before)
+    : { defaults: before!, secret: undefined }
   const version: VersionRow = {
     accountId,
     agentId,

@@ -1,15 +1,44 @@
-import { createHash, randomInt } from "node:crypto"
+import { createHash } from "node:crypto"
 import { z } from "zod"
-import { ApiKeyEntity } from "./api-key.entity.ts"
+import { ApiKeyEntity, ApiKeyHashEntity, type ApiKeyRow } from "./api-key.entity.ts"
 import { millis, now } from "./clock.ts"
-import { derivedId } from "./id.ts"
+import { newId } from "./id.ts"
+import { limits } from "./limits.ts"
+import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
+import { randomBytes } from "./request.ts"
+import { transact } from "./transaction.ts"
 
+const prefix = "ac_live_"
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 const grammar = /^ac_live_[0-9A-Za-z]{16,128}$/
 
+export const View = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    prefix: z.string().describe("How every key begins."),
+    lastFour: z.string().describe("How this one ends, to tell it from others."),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: "ApiKey", description: "A key to the account. The key itself is shown once, when it is made." })
+
+type View = z.infer<typeof View>
+
+export const Listed = Page.of(View).meta({ id: "ApiKeyPage" })
+
+export const Made = z
+  .object({ apiKey: View, key: z.string().describe("The key itself. Keep it: it is not shown again.") })
+  .meta({ id: "NewApiKey" })
+
+const name = z.string().trim().min(1).max(limits.name)
+
+export const Make = z.strictObject({ name }).meta({ id: "CreateApiKey", example: { name: "Build server" } })
+
+/** What an operator says of a new key. */
 export const Create = z.strictObject({
   accountId: z.string(),
+  name: name.default("Made by the operator"),
   apiKey: z
     .string()
     .optional()
@@ -18,22 +47,67 @@ export const Create = z.strictObject({
 
 const hashOf = (key: string) => createHash("sha256").update(key).digest("hex")
 
-/** 43 characters of base62: as much as 32 random bytes. */
-const newKey = () => `ac_live_${Array.from({ length: 43 }, () => alphabet[randomInt(alphabet.length)]).join("")}`
+/** 32 random bytes in base62. */
+const newKey = () => {
+  const letters: string[] = []
+  for (let rest = BigInt(`0x${randomBytes(32, "api key").toString("hex")}`); letters.length < 43; rest /= 62n)
+    letters.push(alphabet[Number(rest % 62n)]!)
+  return prefix + letters.join("")
+}
 
 /** Makes a key. The answer is the only place where it is ever shown; a key that exists already for the account is answered again. */
-export async function create({ accountId, apiKey = newKey() }: z.output<typeof Create>) {
+export async function create({ accountId, name, apiKey = newKey() }: z.output<typeof Create>) {
   if (!grammar.test(apiKey)) throw invalid("apiKey", "A key is ac_live_ and 16 to 128 letters and digits")
-  const hash = hashOf(apiKey)
-  const keyId = derivedId("key", hash)
-  const existing = await ApiKeyEntity.get({ hash }).go({ consistent: true })
-  if (existing.data && existing.data.accountId !== accountId) throw invalid("apiKey", "This key is in use")
-  if (!existing.data) await ApiKeyEntity.create({ hash, accountId, keyId, createdAt: now().toISOString() }).go()
+  const { keyId } = (await keyOf(hashOf(apiKey), accountId)) ?? (await insert(accountId, name, apiKey))
   return { keyId, apiKey }
 }
 
-/** How long a revoked key may still be taken by a function that has seen it. */
-const cacheMs = 60_000
+/** Makes a key for the holder of another one. */
+export async function make(accountId: string, { name }: z.output<typeof Make>): Promise<z.infer<typeof Made>> {
+  const key = newKey()
+  return { apiKey: view(await insert(accountId, name, key)), key }
+}
+
+/** Newest first. */
+export async function list(accountId: string, request: Page.Request) {
+  const idOf = ({ keyId }: ApiKeyRow) => keyId
+  const fetch = async (after: string | undefined, limit: number) => {
+    const keys = ApiKeyEntity.query.byId({ accountId })
+    const { data } = await (after ? keys.lt({ keyId: after }) : keys.begins({ keyId: "" })).go({ limit, order: "desc" })
+    return data
+  }
+  const page = await Page.paginate(accountId, "api-keys", request, fetch, idOf)
+  return { data: page.data.map(view), pageInfo: page.pageInfo }
+}
+
+/** Takes a key away: within a minute nothing accepts it any more. Raises `api_key_not_found`. */
+export async function remove(accountId: string, keyId: string): Promise<void> {
+  const { data: row } = await ApiKeyEntity.get({ accountId, keyId }).go({ consistent: true })
+  if (!row) throw new Problem("api_key_not_found")
+  await transact({ hash: ApiKeyHashEntity.delete({ hash: row.hash }), key: ApiKeyEntity.delete({ accountId, keyId }) })
+}
+
+async function insert(accountId: string, name: string, apiKey: string): Promise<ApiKeyRow> {
+  const hash = hashOf(apiKey)
+  const row = { accountId, keyId: newId("key"), name, hash, lastFour: apiKey.slice(-4), createdAt: now().toISOString() }
+  const refused = await transact({
+    hash: ApiKeyHashEntity.create({ hash, accountId, keyId: row.keyId }),
+    key: ApiKeyEntity.create(row),
+  })
+  if (!refused.length) return row
+  // Somebody made the same key at the same moment.
+  return { ...row, ...(await keyOf(hash, accountId)) }
+}
+
+/** The key of a hash, if it has been made. Raises `invalid_request` where it is another account's. */
+async function keyOf(hash: string, accountId: string) {
+  const { data } = await ApiKeyHashEntity.get({ hash }).go({ consistent: true })
+  if (data && data.accountId !== accountId) throw invalid("apiKey", "This key is in use")
+  return data
+}
+
+/** How long a key that was taken away may still be accepted by a function that has seen it. */
+const cacheMs = 50_000
 const seen = new Map<string, { accountId: string; until: number }>()
 
 /** The account of a key. Raises `unauthorized`. */
@@ -42,9 +116,17 @@ export async function authenticate(key: string | undefined): Promise<string> {
   const hash = hashOf(key)
   const cached = seen.get(hash)
   if (cached && cached.until > millis()) return cached.accountId
-  const { data } = await ApiKeyEntity.get({ hash }).go()
-  if (!data || data.revokedAt) throw new Problem("unauthorized")
+  const { data } = await ApiKeyHashEntity.get({ hash }).go()
+  if (!data) throw new Problem("unauthorized")
   if (seen.size > 10_000) seen.clear()
   seen.set(hash, { accountId: data.accountId, until: millis() + cacheMs })
   return data.accountId
 }
+
+const view = (row: ApiKeyRow): View => ({
+  id: row.keyId,
+  name: row.name,
+  prefix,
+  lastFour: row.lastFour,
+  createdAt: row.createdAt,
+})

@@ -129,11 +129,16 @@ export const OverridesView = shown({
 export type Defaults = z.output<typeof Defaults>
 export type Overrides = z.output<typeof Overrides>
 
-/** Whose models run the agent where nothing was said. */
-export const providerOf = ({ provider }: { provider?: (typeof providers)[number] | undefined }) => provider ?? "anthropic"
+export type Provider = (typeof providers)[number]
 
-/** In a row: the secret's id in place of the key. */
-export type StoredDefaults = Omit<Defaults, "providerApiKey" | "runtime"> & { providerSecretId?: string | undefined }
+/** Whose models run an agent where neither the task nor the agent nor the account says so. */
+export const providerOfLastResort: Provider = "anthropic"
+
+/** In a row: the secret's id in place of the key, and whose key it is, so that no other provider is ever given it. */
+export type StoredDefaults = Omit<Defaults, "providerApiKey" | "runtime"> & {
+  providerSecretId?: string | undefined
+  keyProvider?: Provider | undefined
+}
 export type StoredOverrides = Omit<Overrides, "providerApiKey" | "basePrompt"> & { providerSecretId?: string | undefined }
 
 export const viewDefaults = (row: StoredDefaults): z.infer<typeof DefaultsView> => ({

@@ -1,10 +1,11 @@
 import { z } from "zod"
-import { AccountEntity } from "./account.entity.ts"
+import { AccountEntity, type AccountRow } from "./account.entity.ts"
+import * as Account from "./account.ts"
 import { AgentEntity } from "./agent.entity.ts"
 import * as Agent from "./agent.ts"
 import * as Billing from "./billing.ts"
 import { millis, now } from "./clock.ts"
-import { isSoftBeforeHard, Overrides, providerOf, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
+import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
 import * as Event from "./event.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
@@ -42,16 +43,28 @@ const InputRepository = z.strictObject({
   setupScript: z.string().max(1_000).optional().describe("Path in the repository of a script to run after the clone."),
 })
 
+const instructions = z.string().trim().min(1).max(limits.text)
+
 export const Create = z
   .strictObject({
     versionId: z.string().optional().describe("The agent's current version when left out."),
-    instructions: z.string().trim().min(1).max(limits.text).describe("What to do. Lies in the container as `task/TASK.md`."),
+    instructions: instructions.optional().describe("What to do. Lies in the container as `task/TASK.md`."),
+    description: instructions.optional().describe("An older name of `instructions`."),
     inputFileIds: z.array(z.string()).max(limits.inputFiles).optional(),
     inputRepositories: z.array(InputRepository).max(limits.repositories).optional(),
     skills: Version.Skills.optional().describe("Installed after those of the version."),
     metadata: Metadata.optional(),
     overrides: Overrides.optional(),
   })
+  .refine(({ instructions, description }) => (instructions ?? description) !== undefined, {
+    path: ["instructions"],
+    message: "Say what to do",
+  })
+  .refine(({ instructions, description }) => instructions === undefined || description === undefined, {
+    path: ["description"],
+    message: "This is an older name of instructions, which are given already",
+  })
+  .transform(({ description, instructions = description!, ...body }) => ({ ...body, instructions }))
   .meta({ id: "CreateTask", example: { instructions: "Write a report on the state of the project to output/report.md." } })
 
 type Create = z.output<typeof Create>
@@ -71,7 +84,7 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
 
   const taskId = newId("task")
   const createdAt = now().toISOString()
-  const { spec, secret } = await resolve(accountId, taskId, agent.name, version, body)
+  const { spec, secret } = await resolve(account.data, taskId, agent.name, version, body)
   const { reservedMicros, writes: reservation } = Billing.reserve(account.data, taskId, createdAt)
   const task = {
     ...blank,
@@ -130,8 +143,9 @@ const titleOf = (instructions: string) => {
 }
 
 /** Everything that the task is bound to from now on: no later change of the agent reaches it. */
-async function resolve(accountId: string, taskId: string, agentName: string, version: VersionRow, body: Create) {
+async function resolve(account: AccountRow, taskId: string, agentName: string, version: VersionRow, body: Create) {
   refuseUnavailable(body, version)
+  const { accountId } = account
   const { providerApiKey, basePrompt, runtime, ...given } = body.overrides ?? {}
   const sealed = providerApiKey === undefined ? undefined : await Secret.seal(accountId, "provider-key", providerApiKey)
   const overrides: StoredOverrides = {
@@ -143,8 +157,9 @@ async function resolve(accountId: string, taskId: string, agentName: string, ver
   if (!Place.isPossible(settings)) throw new Problem("internet_access_required")
   if (!isSoftBeforeHard(settings)) throw invalid("overrides.softFinishAfterSeconds", softBeforeHard.message)
 
-  const provider = providerOf(settings)
-  const versionKey = providerOf(version.defaults) === provider ? version.defaults.providerSecretId : undefined
+  const provider = settings.provider ?? Account.defaultProviderOf(account)
+  const { keyProvider, providerSecretId } = version.defaults
+  const versionKey = keyProvider === provider ? providerSecretId : undefined
   const spec = {
     accountId,
     taskId,
@@ -158,7 +173,7 @@ async function resolve(accountId: string, taskId: string, agentName: string, ver
     basePrompt: basePrompt === undefined ? version.basePrompt : await Text.store(accountId, basePrompt),
     overridesBasePrompt: basePrompt !== undefined,
     execution: { provider, model: settings.model, weakModel: settings.weakModel ?? settings.model },
-    keySecretIds: [sealed?.secretId, versionKey].filter((id) => id !== undefined),
+    keySecretIds: [sealed?.secretId, versionKey, Secret.idOfAccountKey(provider)].filter((id) => id !== undefined),
     settings,
     overrides,
     metadata: JSON.stringify(body.metadata ?? {}),

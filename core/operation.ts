@@ -49,7 +49,7 @@ async function ensureAccount({
 }: Extract<z.output<typeof Operation>, { operation: "ensureAccount" }>) {
   const accountId = derivedId("account", apiKey)
   await Account.create({ accountId, name, email, billingMode: "standard" })
-  const { keyId } = await ApiKey.create({ accountId, apiKey })
+  const { keyId } = await ApiKey.create({ accountId, apiKey, name: "First key" })
   await Billing.grant({ accountId, usd: creditUsd, grantId: "first" })
   return { accountId, keyId }
 }

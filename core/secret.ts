@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from "@aws-sdk/client-kms"
 import { setting } from "./aws.ts"
-import { newId } from "./id.ts"
+import { derivedId, newId } from "./id.ts"
 import { type kinds, SecretEntity } from "./secret.entity.ts"
 
 type Kind = (typeof kinds)[number]
@@ -11,12 +11,14 @@ const kms = new KMSClient({})
 /** Ties a ciphertext to its owner: it cannot be decrypted in another account's row. */
 const context = (accountId: string, kind: Kind, id: string) => ({ accountId, kind, id })
 
+/** The id under which an account keeps its own key of a provider: the same whenever the key changes, so that it can be referred to. */
+export const idOfAccountKey = (provider: string) => derivedId("secret", "account's provider key", provider)
+
 /**
  * Encrypts a secret under a data key of its own (KMS envelope encryption) and answers the row that holds it, to be put in the
  * transaction of whatever refers to it.
  */
-export async function seal(accountId: string, kind: Kind, plaintext: string) {
-  const secretId = newId("secret")
+export async function seal(accountId: string, kind: Kind, plaintext: string, secretId = newId("secret")) {
   const { Plaintext, CiphertextBlob } = await kms.send(
     new GenerateDataKeyCommand({
       KeyId: setting("DATA_KEY_ARN"),

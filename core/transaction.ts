@@ -45,6 +45,7 @@ export async function transact<Name extends string>(writes: Writes<Name>): Promi
   if (step?.isCommitted) return passing(step)
   await Request.precondition()
   const TransactItems = [...entries.map(([, write]) => item(write)), ...(step ? [item(step.mark)] : [])]
+  if (!TransactItems.length) return []
   for (let attempt = 1; ; attempt++) {
     try {
       await documents.send(new TransactWriteCommand({ TransactItems }))

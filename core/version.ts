@@ -1,5 +1,6 @@
 import { z } from "zod"
-import { type Defaults, DefaultsView, providerOf, type StoredDefaults, viewDefaults } from "./defaults.ts"
+import * as Account from "./account.ts"
+import { type Defaults, DefaultsView, type StoredDefaults, viewDefaults } from "./defaults.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
@@ -97,9 +98,9 @@ export async function storeDefaults(
   before?: StoredDefaults,
 ) {
   const sealed = providerApiKey === undefined ? undefined : await Secret.seal(accountId, "provider-key", providerApiKey)
-  const kept = before && providerOf(before) === providerOf(rest) ? before.providerSecretId : undefined
-  const providerSecretId = sealed?.secretId ?? kept
-  const defaults: StoredDefaults = { ...rest, ...(providerSecretId ? { providerSecretId } : {}) }
+  const keyProvider = rest.provider ?? (await Account.defaultProvider(accountId))
+  const providerSecretId = sealed?.secretId ?? (before?.keyProvider === keyProvider ? before.providerSecretId : undefined)
+  const defaults: StoredDefaults = { ...rest, ...(providerSecretId ? { providerSecretId, keyProvider } : {}) }
   return { defaults, secret: sealed && SecretEntity.create(sealed) }
 }
 

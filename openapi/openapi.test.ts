@@ -117,7 +117,7 @@ describe("holding a document against the contract", () => {
     ],
     [
       "a field that must be sent",
-      (document) => schemas(document).CreateTask.required.push("metadata"),
+      (document) => (schemas(document).CreateTask.required = ["metadata"]),
       "POST /api/v1/agents/{agentId}/tasks body.metadata: must not be required",
     ],
     [

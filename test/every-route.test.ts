@@ -39,7 +39,9 @@ const makeThings = async (account: Account): Promise<Ids> => {
   const { agentId, agentVersionId: versionId, id: taskId } = container.task
   const { body: madeContainer } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
   const { id: containerId, currentVersion } = madeContainer
+  const { body: madeKey } = await account.send("POST /api-keys", { name: "Second" })
   return {
+    keyId: madeKey.apiKey.id,
     agentId,
     versionId,
     containerId,

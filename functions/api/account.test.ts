@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { as, newAccount, shared } from "#test/app.ts"
+import { items } from "#test/aws.ts"
 
 const app = shared()
 
@@ -16,6 +17,8 @@ describe("GET /account", () => {
       billingMode: "standard",
       fileStorage: { usedBytes: 0, quotaBytes: 10 * 1024 ** 3, isEnforced: true },
       checkpointStorage: { usedBytes: 0, quotaBytes: 20 * 1024 ** 3, isEnforced: true },
+      defaultProvider: "anthropic",
+      hasProviderApiKey: { anthropic: false, openrouter: false, openai: false },
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     })
   })
@@ -48,6 +51,62 @@ describe("GET /account", () => {
   test("401 unauthorized: a key of an account that does not exist opens nothing", async () => {
     const { apiKey } = await app.operate({ operation: "createKey", accountId: "acc_0000" })
     expect((await as(app, apiKey).send("GET /account")).status).toBe(401)
+  })
+})
+
+describe("PATCH /account", () => {
+  const patched = async (account: Awaited<ReturnType<typeof newAccount>>, body: object) => {
+    const answer = await account.send("PATCH /account", body)
+    expect(answer.status).toBe(200)
+    expect((await account.send("GET /account")).body).toEqual(answer.body)
+    return answer.body
+  }
+
+  test("200: name, address and default provider change, null takes them away, and what is left out stays", async () => {
+    const account = await newAccount(app, { creditUsd: 0 })
+    const settings = { name: "Acme", email: "ops@example.com", defaultProvider: "openai" }
+    expect(await patched(account, settings)).toMatchObject(settings)
+    expect(await patched(account, {})).toMatchObject(settings)
+    expect(await patched(account, { email: null, defaultProvider: null })).toMatchObject({
+      name: "Acme",
+      email: null,
+      defaultProvider: "anthropic",
+    })
+  })
+
+  test("200: providers' keys are shown as there or not, one by one, and never as they are", async () => {
+    const account = await newAccount(app, { creditUsd: 0 })
+    const secret = "sk-nobody-may-see-this"
+    const first = await patched(account, { providerApiKeys: { anthropic: secret, openai: secret } })
+    expect(first.hasProviderApiKey).toEqual({ anthropic: true, openrouter: false, openai: true })
+    const second = await patched(account, { providerApiKeys: { openai: null, openrouter: secret } })
+    expect(second.hasProviderApiKey).toEqual({ anthropic: true, openrouter: true, openai: false })
+    const stored = await items(app, account.accountId)
+    expect(stored.filter(({ sk }) => sk.startsWith("secret#"))).toHaveLength(2)
+    expect(JSON.stringify([first, second, stored])).not.toContain(secret)
+  })
+
+  test("200: one account's settings are not another's", async () => {
+    const [one, other] = [await newAccount(app, { creditUsd: 0 }), await newAccount(app, { creditUsd: 0 })]
+    const before = (await other.send("GET /account")).body
+    await patched(one, { defaultProvider: "openai", providerApiKeys: { openai: "sk-one" } })
+    expect((await other.send("GET /account")).body).toEqual(before)
+  })
+
+  test.each<[string, object]>([
+    ["email", { email: "nobody" }],
+    ["defaultProvider", { defaultProvider: "acme" }],
+    ["providerApiKeys.anthropic", { providerApiKeys: { anthropic: "" } }],
+    ["providerApiKeys.acme", { providerApiKeys: { acme: "sk" } }],
+    ["creditBalance", { creditBalance: 1_000 }],
+    ["billingMode", { billingMode: "unlimited_grant" }],
+  ])("422 invalid_request: a bad %s is named by its path, and nothing changes", async (path, body) => {
+    const account = await newAccount(app, { creditUsd: 0 })
+    const before = (await account.send("GET /account")).body
+    const answer = await account.send("PATCH /account", { name: "Changed", ...body })
+    expect(answer.status).toBe(422)
+    expect(answer.body.error.issues.map((issue: { path: string }) => issue.path)).toEqual([path])
+    expect((await account.send("GET /account")).body).toEqual(before)
   })
 })
 

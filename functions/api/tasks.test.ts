@@ -21,6 +21,7 @@ describe("POST /agents/{agentId}/tasks", () => {
       agentId: agent.id,
       agentName: "Reporter",
       agentVersionId: agent.currentVersion.id,
+      containerVersionId: null,
       runtime: { containerImage: "debian:12", agentRuntime: "pi" },
       status: "pending",
       mode: "autonomous",
@@ -102,6 +103,12 @@ describe("POST /agents/{agentId}/tasks", () => {
     const { body } = await account.send(`GET /tasks/${task.id}`)
     const { agentName, agentVersionId, runtime, execution } = task
     expect(body).toMatchObject({ agentName, agentVersionId, runtime, execution })
+  })
+
+  test("201: the older name of instructions is taken for them", async () => {
+    const { status, body } = await account.send(`POST ${url}`, { description: " Write.\nShortly. " })
+    expect(status).toBe(201)
+    expect(body).toMatchObject({ instructions: "Write.\nShortly.", title: "Write." })
   })
 
   test("201: 100,000 characters of instructions come back whole", async () => {

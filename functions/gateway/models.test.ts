@@ -127,6 +127,58 @@ describe("what reaches the provider", () => {
     expect(models.requests[0]!.headers["x-api-key"]).toBe("sk-of-the-task")
   })
 
+  describe("the account's key", () => {
+    let own: typeof account
+
+    beforeEach(async () => {
+      own = await newAccount(app)
+      await own.send("PATCH /account", { providerApiKeys: { anthropic: "sk-account", openai: "sk-account-openai" } })
+    })
+
+    const claimed = (defaultsOf: object, task: object = {}) =>
+      claimedContainer(app, own, { agent: { defaults: defaults(defaultsOf) }, task })
+    const keysSent = () => models.requests.map(({ headers }) => headers["x-api-key"] ?? headers.authorization)
+
+    test("comes last, after the task's and the version's", async () => {
+      const overrides = { providerApiKey: "sk-task" }
+      for (const from of [
+        await claimed({ providerApiKey: "sk-version" }, { overrides }),
+        await claimed({ providerApiKey: "sk-version" }),
+        await claimed({ providerApiKey: undefined }),
+      ])
+        await (await ask({ from })).text()
+      expect(keysSent()).toEqual(["sk-task", "sk-version", "sk-account"])
+    })
+
+    test("reaches a task that runs already when it is replaced, and is missed when it is taken away", async () => {
+      const from = await claimed({ providerApiKey: undefined })
+      await own.send("PATCH /account", { providerApiKeys: { anthropic: "sk-new" } })
+      await (await ask({ from })).text()
+      expect(keysSent()).toEqual(["sk-new"])
+      await own.send("PATCH /account", { providerApiKeys: { anthropic: null } })
+      expect(await refusal(await ask({ from }))).toEqual([422, "provider_key_missing"])
+    })
+
+    test("is that of the provider that the task resolves to", async () => {
+      await own.send("PATCH /account", { defaultProvider: "openai" })
+      const from = await claimed({ provider: undefined, providerApiKey: undefined, model: "gpt-5" })
+      expect(from.task.execution.provider).toBe("openai")
+      await (await ask({ from, path: "openai/responses", body: question("gpt-5") })).text()
+      expect(keysSent()).toEqual(["Bearer sk-account-openai"])
+    })
+
+    test("is used when a version's own key is for another provider than the account now prefers", async () => {
+      const { task } = await claimed({ provider: undefined, providerApiKey: "sk-ant-version" })
+      await own.send("PATCH /account", { defaultProvider: "openai" })
+      await own.send(`PATCH /agents/${task.agentId}`, { basePrompt: "Other." })
+      const { body } = await own.send(`POST /agents/${task.agentId}/tasks`, { instructions: "Write." })
+      const from = await containerOf(app, own.accountId, body)
+      await from.claim()
+      await (await ask({ from, path: "openai/responses" })).text()
+      expect(keysSent()).toEqual(["Bearer sk-account-openai"])
+    })
+  })
+
   test("a key stays in use when the defaults are replaced without it", async () => {
     const { task } = await withDefaults({ providerApiKey: key })
     const change = { defaults: defaults({ providerApiKey: undefined, model: "claude-opus-4-5" }) }
