@@ -108,19 +108,20 @@ async function keyOf(hash: string, accountId: string) {
 
 /** How long a key that was taken away may still be accepted by a function that has seen it. */
 const cacheMs = 50_000
-const seen = new Map<string, { accountId: string; until: number }>()
+const seen = new Map<string, { accountId: string; keyId: string; until: number }>()
 
-/** The account of a key. Raises `unauthorized`. */
-export async function authenticate(key: string | undefined): Promise<string> {
+/** The account of a key, and which of its keys it is. Raises `unauthorized`. */
+export async function authenticate(key: string | undefined): Promise<{ accountId: string; keyId: string }> {
   if (!key || !grammar.test(key)) throw new Problem("unauthorized")
   const hash = hashOf(key)
   const cached = seen.get(hash)
-  if (cached && cached.until > millis()) return cached.accountId
+  if (cached && cached.until > millis()) return { accountId: cached.accountId, keyId: cached.keyId }
   const { data } = await ApiKeyHashEntity.get({ hash }).go()
   if (!data) throw new Problem("unauthorized")
   if (seen.size > 10_000) seen.clear()
-  seen.set(hash, { accountId: data.accountId, until: millis() + cacheMs })
-  return data.accountId
+  const { accountId, keyId } = data
+  seen.set(hash, { accountId, keyId, until: millis() + cacheMs })
+  return { accountId, keyId }
 }
 
 const view = (row: ApiKeyRow): View => ({

@@ -23,6 +23,7 @@ export const uses = {
   MAC_KEY_ARN: ["kms:GenerateMac", "kms:VerifyMac"],
   BUS_NAME: ["events:PutEvents"],
   STATE_MACHINE_ARN: [],
+  RATE_LIMIT: [],
   RUNTIMES: [],
   /** The labels of regions in which a task may do without internet access, with commas between them. */
   ISOLATED_REGIONS: [],
@@ -58,6 +59,7 @@ export const valuesOf = (parts: Parts, urls?: Urls): Partial<Record<Variable, In
   MAC_KEY_ARN: parts.keys.mac.arn,
   BUS_NAME: parts.bus.name,
   STATE_MACHINE_ARN: parts.home.machineArn,
+  RATE_LIMIT: `${parts.home.keyThrottle.rate}/${parts.home.keyThrottle.burst}`,
   RUNTIMES: describeRuntimes(parts.runtimes, parts.isolated),
   ISOLATED_REGIONS: isolatedRegions(parts),
   ...(urls && { API_URL: urls.api, ISOLATED_API_URL: urls.isolated }),

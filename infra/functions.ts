@@ -11,7 +11,7 @@ export interface Needs {
 }
 
 const api: Needs = {
-  environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "MAC_KEY_ARN", "ISOLATED_REGIONS"],
+  environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "MAC_KEY_ARN", "RATE_LIMIT", "ISOLATED_REGIONS"],
   timeoutSeconds: 29,
 }
 

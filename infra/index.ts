@@ -11,6 +11,7 @@ const stack = defineStack({
   imageTag: config.require("imageTag"),
   logRetentionDays: config.getNumber("logRetentionDays") ?? 30,
   throttle: config.getObject<{ rate: number; burst: number }>("throttle") ?? { rate: 200, burst: 400 },
+  keyThrottle: config.getObject<{ rate: number; burst: number }>("keyThrottle") ?? { rate: 50, burst: 100 },
   modelBaseUrls: {
     anthropic: config.get("anthropicBaseUrl") ?? "",
     openai: config.get("openaiBaseUrl") ?? "",

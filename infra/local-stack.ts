@@ -15,6 +15,7 @@ export const evaluateLocal = (sources?: Sources, settings: Partial<Settings> = {
           imageTag: "local",
           logRetentionDays: 30,
           throttle: { rate: 1000, burst: 2000 },
+          keyThrottle: { rate: 1000, burst: 2000 },
           modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
           setsApiLogRole: true,
           firewall: false,

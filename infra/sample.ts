@@ -8,6 +8,7 @@ export const sampleSettings: Settings = {
   imageTag: "1",
   logRetentionDays: 30,
   throttle: { rate: 100, burst: 200 },
+  keyThrottle: { rate: 50, burst: 100 },
   modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
   setsApiLogRole: true,
   firewall: false,

@@ -9,6 +9,8 @@ export interface Settings {
   logRetentionDays: number
   /** Requests per second, and the most at once, that the whole API takes before it answers 429. */
   throttle: { rate: number; burst: number }
+  /** Requests per second, and the most at once, that one API key may make before it is answered 429. */
+  keyThrottle: { rate: number; burst: number }
   /** Addresses that replace those of the model providers; empty where the provider's own counts. */
   modelBaseUrls: { anthropic: string; openai: string; openrouter: string }
   /**
@@ -50,12 +52,13 @@ const retentions = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 73
 
 /** The same settings, or an error that names the one that AWS would refuse only after half of the stack is there. */
 export function checked(settings: Settings): Settings {
-  const { tenant, region, imageTag, logRetentionDays, throttle } = settings
+  const { tenant, region, imageTag, logRetentionDays, throttle, keyThrottle } = settings
   demand(/^[a-z][a-z0-9-]{0,18}[a-z0-9]$/.test(tenant), "tenant", "takes 2 to 20 lower-case letters, digits and hyphens")
   demand(/^[a-z]{2}(-[a-z]+)+-\d$/.test(region), "region", "is the name of an AWS region, such as us-east-1")
   demand(/^[\w][\w.-]{0,127}$/.test(imageTag), "imageTag", "is the tag of a container image")
   demand(retentions.includes(logRetentionDays), "logRetentionDays", `is one of ${retentions.join(", ")}`)
   demand(throttle.rate > 0 && throttle.burst > 0, "throttle", "takes a rate and a burst above 0")
+  demand(keyThrottle.rate > 0 && keyThrottle.burst >= 1, "keyThrottle", "takes a rate above 0 and a burst of at least 1")
   checkOptions(settings)
   return settings
 }

@@ -11,6 +11,7 @@ type Facts = Pick<Route, "door" | "method" | "query" | "body" | "problems">
 /** Every problem that a route may answer: its own, and what follows from its door, method, query and body. */
 export const problemsOf = (route: Facts): ProblemCode[] => [
   ...(route.door === "anybody" ? [] : ["unauthorized" as const]),
+  ...(route.door === "key" ? ["rate_limited" as const] : []),
   ...(takesCondition(route) ? ["precondition_failed" as const] : []),
   ...(takesKey(route) ? (["idempotency_in_progress", "idempotency_mismatch"] as const) : []),
   ...(route.body ? (["payload_too_large", "unsupported_media_type"] as const) : []),
@@ -49,6 +50,12 @@ export const headerParameters = (route: Facts) => [
 /** Headers of an answer that went well; undefined where there is nothing to say. */
 export const responseHeaders = (route: Facts & Pick<Route, "returns">) => {
   const headers = {
+    ...(route.door === "key"
+      ? {
+          RateLimit: text("What is left to this key: `r` requests, and `t` seconds until all of its burst is there again."),
+          "RateLimit-Policy": text("What every key has: `q` requests in `w` seconds."),
+        }
+      : {}),
     ...(givesTag(route) && typeof route.returns[1] === "object" && route.returns[1] !== null
       ? { ETag: text("Names the state that is shown, for `If-Match`.") }
       : {}),

@@ -14,7 +14,7 @@ export async function authenticate(
     case "anybody":
       return {}
     case "key":
-      return { accountId: await ApiKey.authenticate(bearer(headers)) }
+      return ApiKey.authenticate(bearer(headers))
     case "claim":
       return { run: await Run.ofClaimToken(bearer(headers)) }
     case "run": {

@@ -34,7 +34,7 @@ interface Contract<Query extends z.ZodType, Body extends z.ZodType, Out extends 
 
 /** Who may come in: with an account's key, with the token of a run, with the claim token of a run, or anybody. */
 export interface Callers {
-  key: { accountId: string }
+  key: { accountId: string; keyId: string }
   run: { run: Ref }
   claim: { run: Ref }
   anybody: unknown

@@ -8,9 +8,19 @@ import { authenticate } from "./authenticate.ts"
 import { once } from "./once.ts"
 import { parse, parseBody } from "./parse.ts"
 import { givesTag, matching, tagOf } from "./precondition.ts"
-import type { Incoming, Raw, Route } from "./route.ts"
+import { limitRate } from "./rate-limit.ts"
+import type { Callers, Incoming, Raw, Route } from "./route.ts"
 
 const logger = new Logger({ serviceName: "dormouse" })
+
+/** A request on its way: what it is, what the log will say of it, and what every answer to it carries. */
+interface Exchange {
+  routes: readonly Route[]
+  route: Route
+  event: APIGatewayProxyEvent
+  line: Record<string, unknown>
+  headers: Record<string, string>
+}
 
 /** Turns a table of routes into a Lambda handler. The gateway has already matched the URL. */
 export const serve = (routes: readonly Route[]) => {
@@ -19,10 +29,11 @@ export const serve = (routes: readonly Route[]) => {
     const event = input as APIGatewayProxyEvent
     const started = millis()
     const route = routeOf(routes, event)
-    const line: Record<string, unknown> = { route: route.name, requestId: event.requestContext.requestId }
-    const raw = await handle(routes, route, event, line).catch((error: unknown) => failure(error, event, line))
-    logger.info("request", { ...line, status: raw.status, milliseconds: millis() - started })
-    return { statusCode: raw.status, headers: { ...raw.headers, "x-request-id": event.requestContext.requestId }, body: raw.body }
+    const { requestId } = event.requestContext
+    const exchange = { routes, route, event, line: { route: route.name, requestId }, headers: { "x-request-id": requestId } }
+    const raw = await handle(exchange).catch((error: unknown) => failure(error, exchange))
+    logger.info("request", { ...exchange.line, status: raw.status, milliseconds: millis() - started })
+    return { statusCode: raw.status, headers: { ...raw.headers, ...exchange.headers }, body: raw.body }
   }
   return isStreaming ? middy({ executionMode: executionModeStreamifyResponse }).handler(answer) : middy().handler(answer)
 }
@@ -39,22 +50,19 @@ const routeOf = (routes: readonly Route[], { httpMethod, resource }: APIGatewayP
   return route
 }
 
-async function handle(
-  routes: readonly Route[],
-  route: Route,
-  event: APIGatewayProxyEvent,
-  line: Record<string, unknown>,
-): Promise<Raw> {
+async function handle(exchange: Exchange): Promise<Raw> {
+  const { routes, route, event } = exchange
   const { headers } = event
   const path = pathOf(event)
   const caller = (await authenticate(route.door, headers, path)) as object
-  Object.assign(line, caller)
+  Object.assign(exchange.line, caller)
+  if ("keyId" in caller) await limitRate(caller as Callers["key"], exchange.headers)
   const query = route.query && parse(route.query, event.queryStringParameters ?? {})
   const incoming = incomingOf(event)
   const body = route.body && parseBody(route.body, incoming.bytes, headers)
   const work = () => carryOut(route, { ...caller, event: incoming, path, query, body })
   // A refusal is an answer like others: whether it is kept is decided where answers are.
-  const answered = () => work().catch((error: unknown) => refusal(error, event, line))
+  const answered = () => work().catch((error: unknown) => refusal(error, exchange))
   const reading = routes.find(({ method, resource }) => method === "GET" && resource === route.resource)
   const read = reading && (() => carryOut(reading, { ...caller, event: incoming, path }))
   return once({ route, caller, headers, path, query, body }, () => matching(route, headers, read, answered))
@@ -76,18 +84,22 @@ const pathOf = ({ pathParameters }: APIGatewayProxyEvent) =>
   Object.fromEntries(Object.entries(pathParameters ?? {}).map(([name, value]) => [name, value?.slice(0, longestId)]))
 
 /** The error envelope. What is not a problem of ours is a fault of ours: logged whole, told to nobody. */
-function failure(error: unknown, event: APIGatewayProxyEvent, line: Record<string, unknown>): Raw {
-  if (error instanceof Problem) return refusal(error, event, line)
-  logger.error("fault", { ...line, error: error as Error })
-  return refusal(new Problem("internal"), event, line)
+function failure(error: unknown, exchange: Exchange): Raw {
+  if (error instanceof Problem) return refusal(error, exchange)
+  logger.error("fault", { ...exchange.line, error: error as Error })
+  return refusal(new Problem("internal"), exchange)
 }
 
 /** The answer to a problem of ours. Throws everything else on. */
-function refusal(problem: unknown, { requestContext }: APIGatewayProxyEvent, line: Record<string, unknown>) {
+function refusal(problem: unknown, { event, line }: Exchange) {
   if (!(problem instanceof Problem)) throw problem
   const { code, message, extra } = problem
   line.problem = code
-  return reply(problem.status, { error: { code, message, ...extra, requestId: requestContext.requestId } })
+  const { status, headers, body } = reply(problem.status, {
+    error: { code, message, ...extra, requestId: event.requestContext.requestId },
+  })
+  const { retryAfterSeconds } = extra
+  return { status, headers: { ...headers, ...(retryAfterSeconds ? { "retry-after": String(retryAfterSeconds) } : {}) }, body }
 }
 
 const incomingOf = (event: APIGatewayProxyEvent): Incoming => {
