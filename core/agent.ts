@@ -2,14 +2,15 @@ import { z } from "zod"
 import { AgentEntity, type AgentRow } from "./agent.entity.ts"
 import { now } from "./clock.ts"
 import * as Container from "./container.ts"
-import { Defaults, type StoredDefaults } from "./defaults.ts"
+import { Defaults } from "./defaults.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
+import * as Repository from "./repository.ts"
 import * as Standard from "./standard.ts"
 import * as Text from "./text.ts"
-import { transact } from "./transaction.ts"
+import { transact, untilWritten } from "./transaction.ts"
 import { VersionEntity, type VersionRow } from "./version.entity.ts"
 import * as Version from "./version.ts"
 
@@ -94,6 +95,7 @@ export type Update = z.output<typeof Update>
 /** Makes an agent with its first version. */
 export async function create(accountId: string, body: Create): Promise<View> {
   const agentId = newId("agent")
+  await Version.checkKeys(accountId, body.skills)
   const runtime = await runtimeOf(accountId, body)
   const { version, secret } = await newVersion(accountId, agentId, 1, { ...body, runtime })
   return insert(body, version, secret)
@@ -137,6 +139,7 @@ async function insert(
     agent: AgentEntity.create(agent),
     version: VersionEntity.create(version),
     secret,
+    ...Repository.countUses(accountId, [], version.repositories),
   })
   if (refused.length) throw new Problem("conflict")
   return view(agent, version)
@@ -168,9 +171,10 @@ export async function list(accountId: string, request: Page.Request) {
 /** Changes name and description in place; a change of what is run makes a new version. Raises `agent_not_found`, `conflict`. */
 export async function update(accountId: string, agentId: string, body: Update): Promise<View> {
   const agent = await row(accountId, agentId)
+  await Version.checkKeys(accountId, body.skills)
   const before = await Version.row(accountId, agentId, agent.versionId)
   const next = changesExecution(body)
-    ? await newVersion(accountId, agentId, agent.number + 1, await merged(accountId, before, body), before.defaults)
+    ? await newVersion(accountId, agentId, agent.number + 1, await merged(accountId, before, body), before)
     : undefined
   const set = {
     ...(body.name === undefined ? {} : { name: body.name }),
@@ -191,9 +195,18 @@ export async function update(accountId: string, agentId: string, body: Update): 
 
 /** Takes the agent out of the list; its tasks go on, new ones are refused. Archiving twice is archiving once. */
 export async function archive(accountId: string, agentId: string): Promise<void> {
-  const agent = await row(accountId, agentId)
-  if (agent.archivedAt) return
-  await AgentEntity.patch({ accountId, agentId }).set({ archivedAt: now().toISOString() }).add({ revision: 1 }).go()
+  await untilWritten(async () => {
+    const agent = await row(accountId, agentId)
+    if (agent.archivedAt) return true
+    const { repositories } = await Version.row(accountId, agentId, agent.versionId)
+    const refused = await transact({
+      ...Repository.countUses(accountId, repositories, []),
+      agent: AgentEntity.patch({ accountId, agentId })
+        .set({ archivedAt: now().toISOString(), revision: agent.revision + 1 })
+        .where(({ revision }, { eq }) => eq(revision, agent.revision)),
+    })
+    return refused.length ? undefined : true
+  })
 }
 
 /** Versions of an agent, newest first. Raises `agent_not_found`. */
@@ -260,10 +273,10 @@ async function merged(accountId: string, before: VersionRow, body: Update): Prom
   }
 }
 
-async function newVersion(accountId: string, agentId: string, number: number, body: Execution, before?: StoredDefaults) {
+async function newVersion(accountId: string, agentId: string, number: number, body: Execution, before?: VersionRow) {
   const { defaults, secret } = body.defaults
-    ? await Version.storeDefaults(accountId, body.defaults, before)
-    : { defaults: before!, secret: undefined }
+    ? await Version.storeDefaults(accountId, body.defaults, before?.defaults)
+    : { defaults: before!.defaults, secret: undefined }
   const version: VersionRow = {
     accountId,
     agentId,
@@ -276,12 +289,13 @@ async function newVersion(accountId: string, agentId: string, number: number, bo
       : { taskTitleInstructions: await Text.store(accountId, body.taskTitleInstructions) }),
     defaults,
     skills: body.skills ?? [],
+    repositories: before?.repositories ?? [],
     createdAt: now().toISOString(),
   }
   return { version, secret }
 }
 
-const view = async (agent: AgentRow, version: VersionRow): Promise<View> => ({
+export const view = async (agent: AgentRow, version: VersionRow): Promise<View> => ({
   id: agent.agentId,
   name: agent.name,
   description: agent.description ?? null,

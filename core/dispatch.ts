@@ -187,5 +187,6 @@ function refuseUnavailable(body: Create, version: VersionRow) {
   if (file !== undefined) throw invalid("inputFileIds", `There is no file ${file}`)
   const repository = body.inputRepositories?.[0]
   if (repository) throw invalid("inputRepositories", `There is no repository ${repository.repositoryId}`)
+  if (version.repositories.length) throw invalid("versionId", "Repositories cannot be cloned on this stack yet")
   if (body.skills?.length || version.skills.length) throw invalid("skills", "Skills cannot be installed on this stack yet")
 }

@@ -17,6 +17,8 @@ const prefixes = {
   secret: "sec",
   signal: "sig",
   modelRequest: "mrq",
+  repository: "repo",
+  sshKey: "ssh",
 } as const
 
 type Kind = keyof typeof prefixes

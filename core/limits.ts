@@ -13,6 +13,8 @@ export const limits = {
   metadataBytes: 16 * 1024,
   inputFiles: 50,
   repositories: 20,
+  aliasesPerRepository: 20,
+  sshKeysPerRepository: 10,
   skills: 20,
   namedOutputs: 100,
   maxRuntimeSeconds: { min: 60, max: 86_400 },

@@ -188,6 +188,7 @@ export const versionsOf = (accountId: string): VersionRow[] =>
         basePrompt: Text.inline(basePrompt),
         defaults,
         skills: [],
+        repositories: [],
         createdAt,
       }))
       .reverse(),

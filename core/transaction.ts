@@ -13,7 +13,7 @@ interface Write {
 }
 
 /** Undefined entries are left out, so that a caller can write conditions inline. */
-type Writes<Name extends string> = Partial<Record<Name, Write | undefined>>
+export type Writes<Name extends string> = Partial<Record<Name, Write | undefined>>
 
 const checks = new WeakSet<Write>()
 
@@ -65,6 +65,15 @@ export async function transact<Name extends string>(writes: Writes<Name>): Promi
 const passing = (step: ReturnType<typeof Request.step>) => {
   step?.pass()
   return []
+}
+
+/** Reads and writes again what somebody else came before, told by `undefined`. Raises `conflict` when that goes on. */
+export async function untilWritten<Result>(attempt: () => Promise<Result | undefined>): Promise<Result> {
+  for (let i = 0; i < tries; i++) {
+    const result = await attempt()
+    if (result !== undefined) return result
+  }
+  throw new Problem("conflict")
 }
 
 /** Whether a single write (outside a transaction) failed because of its condition. */

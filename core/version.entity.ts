@@ -2,6 +2,14 @@ import { CustomAttributeType, Entity, type EntityItem } from "electrodb"
 import { table } from "./aws.ts"
 import type { StoredDefaults } from "./defaults.ts"
 
+/** How a repository lies in a workspace. */
+export interface Mount {
+  repositoryId: string
+  tag: string
+  mountingPoint: string
+  setupScript?: string | undefined
+}
+
 /** One execution of an agent's definition, never changed once written. */
 export const VersionEntity = new Entity(
   {
@@ -20,6 +28,7 @@ export const VersionEntity = new Entity(
       taskTitleInstructions: { type: "string" },
       defaults: { type: CustomAttributeType<StoredDefaults>("any"), required: true },
       skills: { type: CustomAttributeType<{ skill: string; sshKeyId?: string | undefined }[]>("any"), required: true },
+      repositories: { type: CustomAttributeType<Mount[]>("any"), required: true },
       createdAt: { type: "string", required: true, readOnly: true },
     },
     indexes: {

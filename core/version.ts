@@ -6,6 +6,7 @@ import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
+import * as SshKey from "./ssh-key.ts"
 import * as Standard from "./standard.ts"
 import * as Text from "./text.ts"
 import { VersionEntity, type VersionRow } from "./version.entity.ts"
@@ -87,6 +88,14 @@ export async function row(accountId: string, agentId: string, versionId: string)
   if (found?.agentId !== agentId) throw new Problem("version_not_found")
   return found
 }
+
+/** Refuses, as what stands at `skills` of the body, a skill with a key that the account does not have. */
+export const checkKeys = (accountId: string, skills: z.output<typeof Skills> = []) =>
+  SshKey.mustExist(
+    accountId,
+    skills.map(({ sshKeyId }) => sshKeyId),
+    (i) => `skills.${i}.sshKeyId`,
+  )
 
 /**
  * Defaults as a row keeps them, and the write of the secret that they refer to. A provider key that was given before stays in force

@@ -11,7 +11,7 @@ const targetOf = (file: string, specifier: string) => {
   return specifier.startsWith(".") ? normalize(join(dirname(file), specifier)) : undefined
 }
 
-const shared = ["core/clock.ts", "core/limits.ts"]
+const shared = ["core/clock.ts", "core/limits.ts", "core/git.ts"]
 
 /** Folder → what of ours it may import, by the beginning of the path. */
 const allowed: Record<string, string[]> = {

@@ -9,7 +9,7 @@ import { problemsOf } from "../openapi/conventions.ts"
 import { type Answer, as, newAccount, shared } from "./app.ts"
 import { type Container, claimedContainer, newContainer, storeOutput } from "./container.ts"
 import { loseAnswer } from "./idempotency.ts"
-import { agentBody } from "./make.ts"
+import { agentBody, newRepository, newSshKey } from "./make.ts"
 
 /** What holds for every endpoint, asked of every endpoint there is. A new route is under these tests without a word here. */
 
@@ -48,7 +48,15 @@ const makeThings = async (account: Account): Promise<Ids> => {
     containerVersionId: currentVersion.id,
     taskId,
     fileId: await storeOutput(container, "report.md", Buffer.from("x")),
+    sshKeyId: (await newSshKey(account)).id,
+    repositoryId: (await newRepository(account)).id,
   }
+}
+
+/** What must have happened before a route can do what its example says. */
+const before: Record<string, string> = {
+  "DELETE /agents/{agentId}/repositories/{repositoryId}": "POST /agents/{agentId}/repositories",
+  "DELETE /ssh-keys/{sshKeyId}/repositories/{repositoryId}": "POST /ssh-keys/{sshKeyId}/repositories",
 }
 
 /** What there is without being made, and what alone can be forked. */
@@ -58,7 +66,10 @@ const isFork = ({ name }: Route) => name.endsWith("/fork")
 /** Things of its own for a request that changes them. */
 const thingsFor = async (route: Route): Promise<Ids> => {
   if (isFork(route)) return { ...ownThings, ...standard }
-  return idsIn(route).length ? makeThings(own) : {}
+  const things = idsIn(route).length ? await makeThings(own) : {}
+  const first = routes.find(({ name }) => name === before[route.name])
+  if (first) await call(first, { ids: things, key: own.apiKey })
+  return things
 }
 
 const urlOf = ({ name, method }: Route, ids: Ids) => {
@@ -73,6 +84,15 @@ const wanted = (ids: Ids, id: string) => {
 
 const exampleOf = ({ body }: Route) => body?.meta()?.example
 
+/** The documented body, about things that there are: an id in it stands for the thing of its kind. */
+const bodyOf = (route: Route, ids: Ids) =>
+  JSON.parse(JSON.stringify(exampleOf(route) ?? null), (name, value) => (name in ids ? ids[name] : value)) ?? undefined
+
+const queryOf = ({ query }: Route) => {
+  const example = query?.meta()?.example as Record<string, string> | undefined
+  return example ? `?${new URLSearchParams(example)}` : ""
+}
+
 interface Call {
   ids?: Ids
   key?: string | undefined
@@ -82,10 +102,8 @@ interface Call {
 }
 
 /** Calls a route, and holds every answer to what the route promises. */
-const call = async (
-  route: Route,
-  { ids = unknown, key, query = "", body = exampleOf(route), headers = {} }: Call,
-): Promise<Answer> => {
+const call = async (route: Route, given: Call): Promise<Answer> => {
+  const { ids = unknown, key, query = queryOf(route), body = bodyOf(route, ids), headers = {} } = given
   const answer = await as(app, key).send(`${urlOf(route, ids)}${query}`, body, headers)
   const requestId = answer.headers.get("x-request-id")
   expect(requestId, "the request's id").toMatch(/\S/)
@@ -254,8 +272,8 @@ describe.each(named(withIds))("%s", (_, route) => {
 
 describe.each(named(publicRoutes))("%s", (_, route) => {
   test("answers the documented example as documented", async () => {
-    // What is deleted is its own thing, so that the others have theirs.
-    const ids = route.method === "DELETE" || isFork(route) ? await thingsFor(route) : ownThings
+    // What is changed is its own thing, so that the others have theirs as they were.
+    const ids = route.method === "GET" ? ownThings : await thingsFor(route)
     const { status } = await call(route, { ids, key: own.apiKey })
     expect(status).toBe(route.returns[0])
   })

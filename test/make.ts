@@ -34,3 +34,21 @@ export const newTask = async (caller: Caller, agentId: string, overrides: object
   if (status !== 201) throw new Error(`The task was refused: ${status} ${JSON.stringify(body)}`)
   return body
 }
+
+/** Adds a repository through the API and answers it. */
+export const newRepository = async (caller: Caller, overrides: object = {}) => {
+  const { status, body } = await caller.send("POST /repositories", {
+    name: "Website",
+    url: "https://git.example.com/acme/website.git",
+    ...overrides,
+  })
+  if (status !== 201) throw new Error(`The repository was refused: ${status} ${JSON.stringify(body)}`)
+  return body
+}
+
+/** Makes an SSH key through the API and answers it. */
+export const newSshKey = async (caller: Caller) => {
+  const { status, body } = await caller.send("POST /ssh-keys", { name: "Deploy key" })
+  if (status !== 201) throw new Error(`The key was refused: ${status} ${JSON.stringify(body)}`)
+  return body
+}

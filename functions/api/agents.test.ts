@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { type Caller, newAccount, shared } from "#test/app.ts"
-import { agentBody, defaults, newAgent, newTask } from "#test/make.ts"
+import { agentBody, defaults, newAgent, newSshKey, newTask } from "#test/make.ts"
 
 const app = shared()
 const account = await newAccount(app)
@@ -65,7 +65,10 @@ describe("POST /agents", () => {
       outputPolicy: { mode: "named", files: [{ name: "out/report.md", description: "The report" }, { name: "data.csv" }] },
       runtimeRegion: "eu",
     }
-    const skills = [{ skill: "mattpocock/skills/design-an-interface" }, { skill: "git@example.com:a/b.git", sshKeyId: "ssh_1" }]
+    const skills = [
+      { skill: "mattpocock/skills/design-an-interface" },
+      { skill: "git@example.com:a/b.git", sshKeyId: (await newSshKey(account)).id },
+    ]
     const { currentVersion } = await newAgent(account, {
       runtime: { containerImage: "ghcr.io/acme/tools:1.4@sha256:abcdef", agentRuntime: "pi" },
       taskTitleInstructions: "Name it.",

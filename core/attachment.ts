@@ -1,0 +1,131 @@
+import { z } from "zod"
+import * as Agent from "./agent.ts"
+import { GitRef, MountingPoint, mountFolder, RepositoryPath } from "./git.ts"
+import { limits } from "./limits.ts"
+import * as Page from "./page.ts"
+import { invalid, Problem } from "./problem.ts"
+import type { RepositoryRow } from "./repository.entity.ts"
+import * as Repository from "./repository.ts"
+import * as Revision from "./revision.ts"
+import type { Mount } from "./version.entity.ts"
+import * as Version from "./version.ts"
+
+/** Repositories as they are mounted: by the version of an agent, by a task, by a conversation. */
+
+const Attachment = z
+  .strictObject({
+    repositoryId: z.string(),
+    tag: GitRef.describe("A branch, a tag, a commit or another reference."),
+    mountingPoint: MountingPoint.describe("Folder of the workspace to clone it to. Those of a task lie beside each other."),
+    setupScript: RepositoryPath.optional().describe("Path in the repository of a script to run after the clone."),
+  })
+  .meta({ id: "RepositoryAttachment" })
+
+const Attachments = z.array(Attachment).max(limits.repositories)
+
+export const Attach = z.strictObject({ repositories: Attachments.min(1) }).meta({
+  id: "AttachRepositories",
+  example: { repositories: [{ repositoryId: "repo_01KAWJ5D4G0000000000000000", tag: "main", mountingPoint: "website" }] },
+})
+
+export const DetachQuery = z
+  .strictObject({ mountingPoint: z.string().describe("Where it is mounted: one repository may be so more than once.") })
+  .meta({ example: { mountingPoint: "website" } })
+
+export const View = Repository.View.extend({
+  tag: z.string(),
+  mountingPoint: z.string(),
+  setupScript: z.string().nullable(),
+}).meta({ id: "AttachedRepository", description: "A repository, and how it is mounted." })
+
+type View = z.infer<typeof View>
+
+export const Listed = Page.of(View).meta({ id: "AttachedRepositoryPage" })
+
+/** What the current version of an agent mounts, by mounting point. Raises `agent_not_found`. */
+export async function list(accountId: string, agentId: string, request: Page.Request) {
+  const { versionId } = await Agent.readable(accountId, agentId)
+  const { repositories } = await Version.row(accountId, agentId, versionId)
+  return page(accountId, agentId, repositories, request)
+}
+
+/** A page of what `owner` mounts, by mounting point. */
+async function page(accountId: string, owner: string, mounts: readonly Mount[], request: Page.Request) {
+  const sorted = mounts.toSorted((a, b) => (folderOf(a) < folderOf(b) ? -1 : 1))
+  const fetch = async (after: string | undefined, count: number) =>
+    sorted.filter((mount) => after === undefined || folderOf(mount) > after).slice(0, count)
+  const { data, pageInfo } = await Page.paginate(accountId, `mounts ${owner}`, request, fetch, folderOf)
+  return { data: await views(accountId, data), pageInfo }
+}
+
+/** Mounts repositories in a new version of an agent. Raises `agent_not_found`, `agent_archived`, `conflict`. */
+export async function attach(accountId: string, agentId: string, { repositories }: z.output<typeof Attach>): Promise<Agent.View> {
+  return Revision.revise(accountId, agentId, async (version) => {
+    await resolve(accountId, repositories, "repositories")
+    mustFit(version.repositories, repositories, "repositories")
+    return mounting(accountId, version.repositories, [...version.repositories, ...repositories])
+  })
+}
+
+/** Takes a mount away, in a new version. Raises `agent_not_found`, `repository_not_attached`, `agent_archived`, `conflict`. */
+export async function detach(
+  accountId: string,
+  agentId: string,
+  repositoryId: string,
+  { mountingPoint }: z.output<typeof DetachQuery>,
+): Promise<void> {
+  const folder = mountFolder(mountingPoint)
+  await Revision.revise(accountId, agentId, ({ repositories }) => {
+    const left = repositories.filter((mount) => mount.repositoryId !== repositoryId || folderOf(mount) !== folder)
+    if (left.length === repositories.length) throw new Problem("repository_not_attached")
+    return mounting(accountId, repositories, left)
+  })
+}
+
+const mounting = (accountId: string, before: Mount[], after: Mount[]) => ({
+  set: { repositories: after },
+  writes: Repository.countUses(accountId, before, after),
+})
+
+/**
+ * Holds new mounts against each other and against those that are there already: no two at one place or one inside the other, and not
+ * too many in all. Refuses them as what stands at `path` of the body.
+ */
+function mustFit(existing: readonly Mount[], added: readonly Mount[], path: string) {
+  const taken = existing.map(folderOf)
+  for (const [i, mount] of added.entries()) {
+    const folder = folderOf(mount)
+    const other = taken.find((one) => `${one}/`.startsWith(`${folder}/`) || `${folder}/`.startsWith(`${one}/`))
+    if (other !== undefined)
+      throw invalid(
+        `${path}.${i}.mountingPoint`,
+        other === folder ? `Two repositories would be mounted at ${folder}` : `${folder} and ${other} would lie in one another`,
+      )
+    taken.push(folder)
+  }
+  if (taken.length > limits.repositories) throw invalid(path, `At most ${limits.repositories} repositories in all`)
+}
+
+/** The repositories of these mounts. Refuses, as what stands at `path` of the body, one that the account does not have. */
+async function resolve(accountId: string, mounts: readonly Mount[], path: string): Promise<RepositoryRow[]> {
+  const ids = mounts.map(({ repositoryId }) => repositoryId)
+  const found = await Repository.rows(accountId, ids)
+  const index = ids.findIndex((id) => !found.has(id))
+  if (index >= 0) throw invalid(`${path}.${index}.repositoryId`, `There is no repository ${ids[index]}`)
+  return ids.map((id) => found.get(id)!)
+}
+
+/** Mounts as shown, without those whose repository is gone. */
+async function views(accountId: string, mounts: readonly Mount[]): Promise<View[]> {
+  const rows = await Repository.rows(
+    accountId,
+    mounts.map(({ repositoryId }) => repositoryId),
+  )
+  const shown = new Map((await Repository.views(accountId, [...rows.values()])).map((view) => [view.id, view]))
+  return mounts.flatMap(({ repositoryId, tag, mountingPoint, setupScript }) => {
+    const repository = shown.get(repositoryId)
+    return repository ? [{ ...repository, tag, mountingPoint, setupScript: setupScript ?? null }] : []
+  })
+}
+
+const folderOf = ({ mountingPoint }: Mount) => mountFolder(mountingPoint)!
