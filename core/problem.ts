@@ -29,6 +29,10 @@ export const problems = {
   repository_in_use: [422, "An agent mounts this repository. Detach it from all agents first."],
   internet_access_required: [422, "This stack has no isolated network, so a task with internetAccess false cannot run on it."],
   upload_incomplete: [422, "The uploaded object is missing or has another size than was announced."],
+  checkpoint_quota_exceeded: [
+    422,
+    "The account's checkpoint storage has no room for this. Let tasks end whose work is no longer needed, or keep less in the workspace.",
+  ],
   model_not_allowed: [422, "The task may not use this model."],
   provider_key_missing: [422, "There is no API key for the model provider. Set one on the task, the agent or the account."],
   provider_unknown: [422, "There is no such model provider."],

@@ -1,7 +1,9 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb"
+import * as Checkpoint from "./checkpoint.ts"
 import { EventEntity } from "./event.entity.ts"
 import * as Event from "./event.ts"
 import * as Execution from "./execution.ts"
+import { isTerminal } from "./lifecycle.ts"
 import { SignalEntity } from "./signal.entity.ts"
 import * as Sweeper from "./sweeper.ts"
 
@@ -14,7 +16,9 @@ export async function publish(image: unknown): Promise<void> {
   if (event) {
     // Starting first: an announcement that cannot be made must not keep a task from running.
     if (event.type === "task.created") await Execution.start(await Sweeper.inputOf(event))
-    return Event.announce(event)
+    await Event.announce(event)
+    if (isTerminal(event.status)) await Checkpoint.end(event.accountId, event.taskId)
+    return
   }
   const signal = SignalEntity.parse({ Item: item }).data
   if (signal) return Execution.close(signal)

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import type { z } from "zod"
+import * as Checkpoint from "./checkpoint.ts"
 import { millis, now } from "./clock.ts"
 import * as Execution from "./execution.ts"
 import * as File from "./file.ts"
@@ -131,6 +132,7 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     output_policy: spec.settings.outputPolicy,
     input_files: [],
     reference_files: [],
+    checkpoint: await Checkpoint.segmentsOf(task.accountId, task.taskId),
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod"
 import * as Attempt from "./attempt.ts"
+import * as Checkpoint from "./checkpoint.ts"
 import { millis } from "./clock.ts"
 import * as Execution from "./execution.ts"
 import { isTerminal } from "./lifecycle.ts"
@@ -26,6 +27,7 @@ export async function sweep(): Promise<{ looked: number }> {
   )
   const tasks = found.flat()
   for (const { accountId, taskId } of tasks) await mend(await Task.row(accountId, taskId))
+  await Checkpoint.sweep()
   return { looked: tasks.length }
 }
 

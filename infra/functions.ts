@@ -30,11 +30,23 @@ const needs: Record<string, Needs> = {
   "api/files": { ...api, ...streaming },
 
   agent,
+  "agent/checkpoints": {
+    environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN"],
+    actions: ["s3:DeleteObject"],
+    timeoutSeconds: 29,
+  },
 
   "operate/operate": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "STATE_MACHINE_ARN", "RUNTIMES"],
     // What the sweeper may do, on request.
-    actions: ["states:StartExecution", "states:DescribeExecution", "states:SendTaskFailure", "ecs:StopTask", "ecs:DescribeTasks"],
+    actions: [
+      "states:StartExecution",
+      "states:DescribeExecution",
+      "states:SendTaskFailure",
+      "ecs:StopTask",
+      "ecs:DescribeTasks",
+      "s3:DeleteObject",
+    ],
     timeoutSeconds: 60,
   },
 
@@ -87,7 +99,14 @@ const needs: Record<string, Needs> = {
   "reactions/stopped": { environment: ["TABLE_NAME"], timeoutSeconds: 30 },
   "reactions/sweep": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "STATE_MACHINE_ARN", "RUNTIMES"],
-    actions: ["states:StartExecution", "states:DescribeExecution", "states:SendTaskFailure", "ecs:StopTask", "ecs:DescribeTasks"],
+    actions: [
+      "states:StartExecution",
+      "states:DescribeExecution",
+      "states:SendTaskFailure",
+      "ecs:StopTask",
+      "ecs:DescribeTasks",
+      "s3:DeleteObject",
+    ],
     timeoutSeconds: 240,
   },
 }

@@ -28,7 +28,11 @@ const groups = [
     actions: ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream", "dynamodb:ListStreams"],
     on: ({ table }: Parts) => [interpolate`${table.arn}/stream/*`],
   },
-  { sid: "Objects", actions: ["s3:GetObject", "s3:PutObject"], on: ({ bucket }: Parts) => [interpolate`${bucket.arn}/*`] },
+  {
+    sid: "Objects",
+    actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+    on: ({ bucket }: Parts) => [interpolate`${bucket.arn}/*`],
+  },
   { sid: "Bucket", actions: ["s3:ListBucket"], on: ({ bucket }: Parts) => [bucket.arn] },
   { sid: "DataKey", actions: ["kms:Decrypt", "kms:GenerateDataKey"], on: ({ keys }: Parts) => [keys.data.arn] },
   { sid: "MacKey", actions: ["kms:GenerateMac", "kms:VerifyMac"], on: ({ keys }: Parts) => [keys.mac.arn] },

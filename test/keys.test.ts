@@ -29,6 +29,7 @@ const outside: Record<string, string> = {
   "run-token": "run-token#${hash}",
   "task-definition": "task-definition#${fingerprint}",
   "task in sweep": "sweep#${sweepShard}",
+  "checkpoint in sweep": "checkpoints#${sweepShard}",
 }
 
 describe("partition keys", () => {

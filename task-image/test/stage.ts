@@ -34,6 +34,7 @@ const bundleWith = ({ limits, ...changes }: Changes): BundleOf => ({
   output_policy: { mode: "any" },
   input_files: [],
   reference_files: [],
+  checkpoint: null,
   ...changes,
 })
 

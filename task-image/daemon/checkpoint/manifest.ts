@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { CheckpointObjectName as name } from "../../../core/protocol.ts"
 
 /** What a checkpoint says, and how it is written down: docs/checkpoints.md tells the same in prose. */
 
@@ -32,8 +33,6 @@ export class Damaged extends Error {
 /** Most bytes in a pack, before compression. */
 export const packBytesMax = 8 * 1024 ** 2
 
-/** Names of objects: the run that wrote them, and a number. */
-const name = z.string().regex(/^\w{1,100}\/[ps]\d{1,9}$/)
 const count = z.int().min(0)
 
 const Document = z.object({
