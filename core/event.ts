@@ -1,10 +1,25 @@
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge"
+import { z } from "zod"
 import { setting } from "./aws.ts"
 import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
 import { newId } from "./id.ts"
-import { SpecEntity, type TaskRow } from "./task.entity.ts"
+import { modes, SpecEntity, statuses, type TaskRow } from "./task.entity.ts"
 
 export const source = "dormouse.tasks"
+
+/** The detail of an event on the bus, and of what webhooks are told. `docs/events.md` shows it to whoever writes rules. */
+export const Detail = z.object({
+  id: z.string().describe("The event's id, the same however often it comes: deduplicate by it."),
+  accountId: z.string(),
+  taskId: z.string(),
+  agentId: z.string(),
+  mode: z.enum(modes),
+  status: z.enum(statuses).describe("The task's status once this had happened."),
+  turnNumber: z.int().nullable().describe("The turn that this is about; null for what concerns the whole task."),
+  sequence: z.int().describe("Numbers the events of a task from 1 without gaps: order by it, events may overtake each other."),
+  metadata: z.record(z.string(), z.unknown()).describe("What the task was given with."),
+  occurredAt: z.iso.datetime(),
+})
 
 const bus = new EventBridgeClient({})
 
@@ -33,7 +48,7 @@ export async function announce(event: EventRow) {
   const { data: spec } = await SpecEntity.get({ accountId: event.accountId, taskId: event.taskId }).go({
     attributes: ["metadata"],
   })
-  const detail = {
+  const detail: z.input<typeof Detail> = {
     id: event.eventId,
     accountId: event.accountId,
     taskId: event.taskId,
@@ -42,7 +57,7 @@ export async function announce(event: EventRow) {
     status: event.status,
     turnNumber: event.turnNumber ?? null,
     sequence: event.sequence,
-    metadata: JSON.parse(spec?.metadata ?? "{}") as unknown,
+    metadata: JSON.parse(spec?.metadata ?? "{}") as Record<string, unknown>,
     occurredAt: event.occurredAt,
   }
   const { Entries, FailedEntryCount } = await bus.send(

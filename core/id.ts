@@ -16,6 +16,8 @@ const prefixes = {
   run: "run",
   secret: "sec",
   signal: "sig",
+  webhook: "whk",
+  delivery: "dlv",
   modelRequest: "mrq",
   repository: "repo",
   sshKey: "ssh",
@@ -45,7 +47,13 @@ const encodeRandom = (value: bigint) =>
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 /** The same id for the same parts, for things that must not be made twice. Looks like the others; does not sort by time. */
-export const derivedId = (kind: Kind, ...parts: string[]) => {
+export const derivedId = (kind: Kind, ...parts: string[]) => `${prefixes[kind]}_${letters(parts, 26)}`
+
+/** The same, and sorts by a time (milliseconds since the epoch) that is as much the thing's own as its parts. */
+export const derivedIdAt = (kind: Kind, at: number, ...parts: string[]) =>
+  `${prefixes[kind]}_${encodeTime(at)}${letters(parts, 16)}`
+
+const letters = (parts: string[], count: number) => {
   const digest = createHash("sha256").update(JSON.stringify(parts)).digest()
-  return `${prefixes[kind]}_${Array.from(digest.subarray(0, 26), (byte) => alphabet[byte % 32]).join("")}`
+  return Array.from(digest.subarray(0, count), (byte) => alphabet[byte % 32]).join("")
 }

@@ -26,7 +26,9 @@ export const limits = {
   requestBytes: 4 * 1024 ** 2,
   /** Characters of an Idempotency-Key. */
   idempotencyKey: 255,
-  page: { max: 100, default: 20, logs: 50 },
+  page: { max: 100, default: 20, logs: 50, deliveries: 10 },
+  webhooks: 20,
+  webhookUrl: 2_048,
   /** Lost containers in a row before a task fails. */
   attempts: 3,
   /** How long a container stays for the next message after a turn, and in all the turns of a run. */

@@ -1,5 +1,7 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb"
 import * as Checkpoint from "./checkpoint.ts"
+import { DeliveryEntity } from "./delivery.entity.ts"
+import * as Delivery from "./delivery.ts"
 import { EventEntity } from "./event.entity.ts"
 import * as Event from "./event.ts"
 import * as Execution from "./execution.ts"
@@ -9,7 +11,7 @@ import * as Sweeper from "./sweeper.ts"
 
 type Image = Parameters<typeof unmarshall>[0]
 
-/** What follows from an item that was committed to the table: an event is announced, a signal ends its waiting. */
+/** What follows from an item that was committed to the table: an event is announced, a signal ends its waiting, a delivery is sent. */
 export async function publish(image: unknown): Promise<void> {
   const item = unmarshall(image as Image)
   const event = EventEntity.parse({ Item: item }).data
@@ -22,4 +24,6 @@ export async function publish(image: unknown): Promise<void> {
   }
   const signal = SignalEntity.parse({ Item: item }).data
   if (signal) return Execution.close(signal)
+  const delivery = DeliveryEntity.parse({ Item: item }).data
+  if (delivery) return Delivery.send(delivery)
 }

@@ -1,7 +1,7 @@
 import { Entity } from "electrodb"
 import { table } from "./aws.ts"
 
-export const kinds = ["provider-key", "ssh-key"] as const
+export const kinds = ["provider-key", "ssh-key", "webhook-secret"] as const
 
 export const SecretEntity = new Entity(
   {

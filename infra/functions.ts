@@ -24,10 +24,16 @@ const agent: Needs = {
 /** As long as the gateway lets an answer be streamed, which is as long as a Lambda may run. */
 const streaming = { timeoutSeconds: 900 }
 
+/** For which the consumers of queues may run: a message that is being worked at stays out of sight for six times as long. */
+export const consumerSeconds = 30
+
+const receive: Action[] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
 /** By folder, or by file where one differs from its folder. */
 const needs: Record<string, Needs> = {
   api,
   "api/files": { ...api, ...streaming },
+  "api/webhooks": { ...api, environment: [...api.environment, "WEBHOOK_TARGETS"] },
 
   agent,
   "agent/checkpoints": {
@@ -84,7 +90,7 @@ const needs: Record<string, Needs> = {
   },
 
   "reactions/publish": {
-    environment: ["TABLE_NAME", "BUCKET_NAME", "BUS_NAME", "STATE_MACHINE_ARN"],
+    environment: ["TABLE_NAME", "BUCKET_NAME", "BUS_NAME", "STATE_MACHINE_ARN", "DELIVERY_QUEUE_URL"],
     actions: [
       "dynamodb:GetRecords",
       "dynamodb:GetShardIterator",
@@ -97,8 +103,27 @@ const needs: Record<string, Needs> = {
     timeoutSeconds: 60,
   },
   "reactions/stopped": { environment: ["TABLE_NAME"], timeoutSeconds: 30 },
+  "reactions/fanout": {
+    environment: ["TABLE_NAME", "BUCKET_NAME", "DELIVERY_QUEUE_URL", "SLOW_DELIVERY_QUEUE_URL"],
+    actions: receive,
+    timeoutSeconds: consumerSeconds,
+  },
+  "reactions/deliver": {
+    environment: [
+      "TABLE_NAME",
+      "BUCKET_NAME",
+      "DATA_KEY_ARN",
+      "DELIVERY_QUEUE_URL",
+      "SLOW_DELIVERY_QUEUE_URL",
+      "SCHEDULE_GROUP",
+      "SCHEDULER_ROLE_ARN",
+      "WEBHOOK_TARGETS",
+    ],
+    actions: [...receive, "iam:PassRole"],
+    timeoutSeconds: consumerSeconds,
+  },
   "reactions/sweep": {
-    environment: ["TABLE_NAME", "BUCKET_NAME", "STATE_MACHINE_ARN", "RUNTIMES"],
+    environment: ["TABLE_NAME", "BUCKET_NAME", "STATE_MACHINE_ARN", "RUNTIMES", "DELIVERY_QUEUE_URL"],
     actions: [
       "states:StartExecution",
       "states:DescribeExecution",

@@ -63,8 +63,29 @@ const groups = [
     actions: ["ecs:StopTask", "ecs:DescribeTasks"],
     on: ({ home, runtimes }: Parts) => distinct(runtimes).map((runtime) => tasksOf(home, runtime)),
   },
+  { sid: "Send", actions: ["sqs:SendMessage"], on: ({ queues }: Parts) => [queues.deliveries.arn, queues.slowDeliveries.arn] },
+  {
+    sid: "Receive",
+    actions: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+    on: ({ queues }: Parts) => [queues.events.arn, queues.deliveries.arn, queues.slowDeliveries.arn],
+  },
+  {
+    sid: "Schedules",
+    actions: ["scheduler:CreateSchedule"],
+    on: ({ home, schedules }: Parts) => [
+      interpolate`arn:aws:scheduler:${home.region}:${home.account}:schedule/${schedules.group.name}/*`,
+    ],
+  },
+  {
+    sid: "PassSchedulerRole",
+    forRole: "SCHEDULER_ROLE_ARN",
+    actions: ["iam:PassRole"],
+    on: ({ schedules }: Parts) => [schedules.role.arn],
+    condition: () => ({ StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } }),
+  },
   {
     sid: "PassRole",
+    forRole: "EXECUTION_ROLE_ARN",
     actions: ["iam:PassRole"],
     on: ({ executionRole }: Parts) => [executionRole.arn],
     condition: () => ({ StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } }),
@@ -73,6 +94,8 @@ const groups = [
 
 interface Group {
   sid: string
+  /** The variable that names the role to pass: only who knows it may pass it. */
+  forRole?: "SCHEDULER_ROLE_ARN" | "EXECUTION_ROLE_ARN"
   actions: readonly string[]
   on: (parts: Parts) => Input<string>[]
   condition?: (parts: Parts) => NonNullable<Statement["condition"]>
@@ -85,6 +108,7 @@ const tasksOf = (home: Home, { region, cluster }: Runtime) =>
 export function grantsFor(parts: Parts, environment: Variable[], actions: Action[]): Statement[] {
   const wanted = new Set<string>([...environment.flatMap((variable) => uses[variable]), ...actions])
   return groups.flatMap((group: Group) => {
+    if (group.forRole && !environment.includes(group.forRole)) return []
     const granted = group.actions.filter((action) => wanted.has(action))
     if (!granted.length) return []
     return [{ sid: group.sid, actions: granted, resources: group.on(parts), condition: group.condition?.(parts) }]

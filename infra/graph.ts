@@ -56,6 +56,7 @@ interface Kinds {
   "sfn/stateMachine:StateMachine": aws.sfn.StateMachineArgs
   "sns/topic:Topic": aws.sns.TopicArgs
   "sqs/queue:Queue": aws.sqs.QueueArgs
+  "sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicyArgs
 }
 
 type Kind = keyof Kinds

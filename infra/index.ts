@@ -24,6 +24,7 @@ const stack = defineStack({
   firewall: config.getBoolean("firewall") ?? false,
   isolatedNetwork: config.getBoolean("isolatedNetwork") ?? false,
   eventArchiveDays: config.getNumber("eventArchiveDays") ?? 30,
+  webhookTargets: (config.get("webhookTargets") ?? "public") as "public" | "any",
   subscriberAccounts: config.getObject<string[]>("subscriberAccounts") ?? [],
   reservedConcurrency: config.getObject<Record<string, number>>("reservedConcurrency") ?? {},
 })

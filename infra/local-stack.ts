@@ -21,6 +21,7 @@ export const evaluateLocal = (sources?: Sources, settings: Partial<Settings> = {
           firewall: false,
           isolatedNetwork: false,
           eventArchiveDays: 30,
+          webhookTargets: "any",
           subscriberAccounts: [],
           reservedConcurrency: {},
           ...settings,

@@ -1,7 +1,9 @@
 import type * as aws from "@pulumi/aws"
 import type { Home } from "./home.ts"
 import type { IsolatedNetwork } from "./isolated.ts"
+import type { Queues } from "./queues.ts"
 import type { Runtimes } from "./runtime.ts"
+import type { Schedules } from "./schedules.ts"
 
 /** What functions are made of and with. */
 export interface Parts {
@@ -12,6 +14,8 @@ export interface Parts {
   bus: aws.cloudwatch.EventBus
   /** Where alarms go. */
   topic: aws.sns.Topic
+  queues: Queues
+  schedules: Schedules
   runtimes: Runtimes
   isolated?: IsolatedNetwork
   executionRole: aws.iam.Role

@@ -11,6 +11,7 @@ export const sampleSettings: Settings = {
   keyThrottle: { rate: 50, burst: 100 },
   modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
   setsApiLogRole: true,
+  webhookTargets: "public",
   firewall: false,
   isolatedNetwork: false,
   eventArchiveDays: 30,
@@ -31,7 +32,7 @@ export const sampleSources: Sources = {
     "operate/operate",
     "gateway/models",
     ...["run", "settle"].map((file) => `lifecycle/${file}`),
-    ...["publish", "stopped", "sweep"].map((file) => `reactions/${file}`),
+    ...["deliver", "fanout", "publish", "stopped", "sweep"].map((file) => `reactions/${file}`),
   ],
   documents: {
     api: {

@@ -30,6 +30,11 @@ export interface Settings {
   isolatedNetwork: boolean
   /** How long events can be replayed; 0 keeps none. */
   eventArchiveDays: number
+  /**
+   * Where webhooks may go: to `https://` on the public internet, or, on a developer's machine, anywhere. Anywhere includes the network
+   * of the stack, so that whoever has a key could look into it.
+   */
+  webhookTargets: "public" | "any"
   /** Accounts that may put rules of their own on the bus. */
   subscriberAccounts: string[]
   /** Concurrency set aside for single functions, by file: `{"api/tasks": 50}`. New accounts have little to set aside. */
@@ -57,6 +62,7 @@ export function checked(settings: Settings): Settings {
   demand(/^[a-z]{2}(-[a-z]+)+-\d$/.test(region), "region", "is the name of an AWS region, such as us-east-1")
   demand(/^[\w][\w.-]{0,127}$/.test(imageTag), "imageTag", "is the tag of a container image")
   demand(retentions.includes(logRetentionDays), "logRetentionDays", `is one of ${retentions.join(", ")}`)
+  demand(["public", "any"].includes(settings.webhookTargets), "webhookTargets", "is public or any")
   demand(throttle.rate > 0 && throttle.burst > 0, "throttle", "takes a rate and a burst above 0")
   demand(keyThrottle.rate > 0 && keyThrottle.burst >= 1, "keyThrottle", "takes a rate above 0 and a burst of at least 1")
   checkOptions(settings)

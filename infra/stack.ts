@@ -15,9 +15,11 @@ import { createKeys } from "./keys.ts"
 import { createLambdas, type Lambdas } from "./lambda.ts"
 import { Machine } from "./machine.ts"
 import type { Parts } from "./parts.ts"
+import { connectQueues, createQueues } from "./queues.ts"
 import { createRegistry } from "./registry.ts"
 import { type Route, routesOf } from "./routes.ts"
 import { createRuntimes } from "./runtime.ts"
+import { createSchedules } from "./schedules.ts"
 import { checked, type Settings } from "./settings.ts"
 import { readSources, type Sources } from "./sources.ts"
 import { consumeStream } from "./stream.ts"
@@ -41,6 +43,7 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
   const machine = new Machine(parts, sources.machine, others)
   const stream = consumeStream(parts, others)
   createEventRules(home, parts.runtimes, machine, others)
+  connectQueues(home, parts.bus, parts.queues, others)
 
   const lambdas = new Map([...behindTheGateway, ...others])
   createAlarms(parts, { api, machine, lambdas, stream })
@@ -61,13 +64,17 @@ function createParts(home: Home): Parts {
   const keys = createKeys(home)
   const runtimes = createRuntimes(home, keys.data)
   const bucket = createBucket(home, keys.data)
+  const topic = createAlarmTopic(home, keys.data)
+  const queues = createQueues(home, keys.data, topic)
   return {
     home,
     keys,
     table: createTable(home, keys.data),
     bucket,
     bus: createBus(home, keys.data),
-    topic: createAlarmTopic(home, keys.data),
+    topic,
+    queues,
+    schedules: createSchedules(home, keys.data, queues),
     runtimes,
     ...(home.isolatedNetwork && { isolated: new IsolatedNetwork(home, bucket) }),
     executionRole: createExecutionRole(home, runtimes),

@@ -31,6 +31,7 @@ export const allStatements = (graph: Graph) => [
   ...roleStatements(graph),
   ...every(graph, "kms/key:Key").flatMap(statementsOf),
   ...every(graph, "s3/bucketPolicy:BucketPolicy").flatMap(statementsOf),
+  ...every(graph, "sqs/queuePolicy:QueuePolicy").flatMap(statementsOf),
 ]
 
 /** What a role allows. */

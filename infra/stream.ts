@@ -2,11 +2,8 @@ import * as aws from "@pulumi/aws"
 import { type Lambdas, lambda } from "./lambda.ts"
 import type { Parts } from "./parts.ts"
 
-/** New events and signals; everything else that changes in the table is nobody's news. */
-const pattern = {
-  eventName: ["INSERT"],
-  dynamodb: { NewImage: { __edb_e__: { S: ["event", "signal"] } } },
-}
+/** New events and signals, and deliveries that were asked for; everything else that changes in the table is nobody's news. */
+const images = [{ __edb_e__: { S: ["event", "signal"] } }, { __edb_e__: { S: ["delivery"] }, isRequested: { BOOL: [true] } }]
 
 /** The table's stream and its one consumer. What it cannot process ends in the bucket, whole. */
 export function consumeStream({ table, bucket }: Parts, lambdas: Lambdas) {
@@ -20,7 +17,9 @@ export function consumeStream({ table, bucket }: Parts, lambdas: Lambdas) {
       batchSize: 25,
       maximumBatchingWindowInSeconds: 0,
       parallelizationFactor: 10,
-      filterCriteria: { filters: [{ pattern: JSON.stringify(pattern) }] },
+      filterCriteria: {
+        filters: images.map((NewImage) => ({ pattern: JSON.stringify({ eventName: ["INSERT"], dynamodb: { NewImage } }) })),
+      },
       bisectBatchOnFunctionError: true,
       maximumRetryAttempts: 10,
       functionResponseTypes: ["ReportBatchItemFailures"],

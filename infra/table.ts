@@ -7,7 +7,8 @@ const entity = ["__edb_e__", "__edb_v__"]
 /** An index per question, with the attributes that its answer shows. Its keys are `<name>Pk` and `<name>Sk`. */
 const indexes = [
   { name: "tasksByAgent", shows: ["accountId", "taskId", "status", "mode"] },
-  { name: "sweep", shows: ["accountId", "taskId"] },
+  { name: "deliveriesByWebhook", shows: ["accountId", "webhookId", "deliveryId"] },
+  { name: "sweep", shows: ["accountId", "taskId", "deliveryId"] },
 ]
 
 /** The one table. */

@@ -42,6 +42,7 @@ describe("the wiring", () => {
         TABLE_NAME: "dormouse",
         BUCKET_NAME: "dormouse-data-000000000000",
         BUS_NAME: "dormouse-domain",
+        DELIVERY_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/000000000000/dormouse-deliveries",
         STATE_MACHINE_ARN: "arn:aws:states:us-east-1:000000000000:stateMachine:dormouse-task",
       },
       timeoutSeconds: 60,
@@ -82,7 +83,7 @@ describe("the wiring", () => {
             { AttributeName: "pk", KeyType: "HASH" },
             { AttributeName: "sk", KeyType: "RANGE" },
           ],
-          GlobalSecondaryIndexes: [{ IndexName: "tasksByAgent" }, { IndexName: "sweep" }],
+          GlobalSecondaryIndexes: [{ IndexName: "tasksByAgent" }, { IndexName: "deliveriesByWebhook" }, { IndexName: "sweep" }],
           StreamSpecification: { StreamEnabled: true, StreamViewType: "NEW_IMAGE" },
         },
       },
@@ -98,14 +99,37 @@ describe("the wiring", () => {
     expect(targets("us-east-1")).toEqual([{ arn: wiring.functions["dormouse-reactions-stopped"]!.arn }])
   })
 
-  test("feeds new events and signals of the table to their one consumer", () => {
-    expect(wiring.eventSources).toMatchObject([
+  test("feeds new events and signals of the table, and deliveries that were asked for, to their one consumer", () => {
+    const ofStream = wiring.eventSources.filter(({ source }) => source.startsWith("arn:aws:dynamodb:"))
+    expect(ofStream).toMatchObject([
       {
         source: wiring.tables[0]?.streamArn,
         function: "dormouse-reactions-publish",
-        filters: [{ eventName: ["INSERT"], dynamodb: { NewImage: { __edb_e__: { S: ["event", "signal"] } } } }],
+        filters: [
+          { eventName: ["INSERT"], dynamodb: { NewImage: { __edb_e__: { S: ["event", "signal"] } } } },
+          { eventName: ["INSERT"], dynamodb: { NewImage: { __edb_e__: { S: ["delivery"] }, isRequested: { BOOL: [true] } } } },
+        ],
         failureDestinationArn: wiring.buckets[0]?.arn,
       },
     ])
+  })
+
+  test("takes events from the bus to their queue, and messages of queues to their functions", () => {
+    const [events, deliveries, slow] = ["events", "deliveries", "slow-deliveries"].map((name) => {
+      const queue = wiring.queues.find((one) => one.name === `dormouse-${name}`)!
+      expect(queue).toMatchObject({ visibilitySeconds: 180, deadLetter: { arn: `${queue.arn}-dead`, maxReceives: 5 } })
+      return queue.arn
+    })
+    const { rules } = Object.values(wiring.buses).find(({ name }) => name === "dormouse-domain")!
+    expect(rules).toMatchObject([{ pattern: { source: ["dormouse.tasks"] }, targets: [{ arn: events }] }])
+    const functions = wiring.eventSources.map((one) => [one.source, one.function, one.partialFailures])
+    expect(functions).toEqual(
+      expect.arrayContaining([
+        [events, "dormouse-reactions-fanout", true],
+        [deliveries, "dormouse-reactions-deliver", true],
+        [slow, "dormouse-reactions-deliver", true],
+      ]),
+    )
+    expect(wiring.scheduleGroups).toEqual(["dormouse-deliveries"])
   })
 })

@@ -45,15 +45,6 @@ describe("what the product must offer", () => {
     "POST /api/v1/conversations/{taskId}/repositories",
     "POST /api/v1/tasks/{taskId}/cancel",
     "POST /api/v1/tasks/{taskId}/wake",
-    "GET /api/v1/webhook-deliveries",
-    "POST /api/v1/webhook-deliveries/{deliveryId}/resend",
-    "GET /api/v1/webhooks",
-    "POST /api/v1/webhooks",
-    "GET /api/v1/webhooks/{webhookId}",
-    "PATCH /api/v1/webhooks/{webhookId}",
-    "DELETE /api/v1/webhooks/{webhookId}",
-    "POST /api/v1/webhooks/{webhookId}/rotate-secret",
-    "POST /api/v1/webhooks/{webhookId}/test",
   ]
 
   test("everything that is there is as the contract says", async () => {

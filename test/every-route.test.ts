@@ -40,6 +40,11 @@ const makeThings = async (account: Account): Promise<Ids> => {
   const { body: madeContainer } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
   const { id: containerId, currentVersion } = madeContainer
   const { body: madeKey } = await account.send("POST /api-keys", { name: "Second" })
+  const { body: madeWebhook } = await account.send("POST /webhooks", {
+    url: "https://hooks.example.com/",
+    eventTypes: ["task.woken"],
+  })
+  const { body: delivery } = await account.send(`POST /webhooks/${madeWebhook.webhook.id}/test`)
   return {
     keyId: madeKey.apiKey.id,
     agentId,
@@ -47,6 +52,8 @@ const makeThings = async (account: Account): Promise<Ids> => {
     containerId,
     containerVersionId: currentVersion.id,
     taskId,
+    webhookId: madeWebhook.webhook.id,
+    deliveryId: delivery.id,
     fileId: await storeOutput(container, "report.md", Buffer.from("x")),
     sshKeyId: (await newSshKey(account)).id,
     repositoryId: (await newRepository(account)).id,

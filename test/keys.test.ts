@@ -30,6 +30,7 @@ const outside: Record<string, string> = {
   "task-definition": "task-definition#${fingerprint}",
   "task in sweep": "sweep#${sweepShard}",
   "checkpoint in sweep": "checkpoints#${sweepShard}",
+  "delivery in sweep": "delivery-sweep#${sweepShard}",
 }
 
 describe("partition keys", () => {

@@ -59,7 +59,7 @@ describe("a task whose execution was never started", () => {
   test("twice: it is left alone for an hour", async () => {
     const container = await swept()
     const before = await rowOf(container.task)
-    expect(await sweep()).toEqual({ looked: 0 })
+    expect(await sweep()).toEqual({ tasks: 0, deliveries: 0 })
     expect(await rowOf(container.task)).toEqual(before)
     await container.send("complete", { result: null })
   })
@@ -70,7 +70,7 @@ describe("a task that has ended", () => {
     const container = await swept()
     await container.send("complete", { result: null })
     time.advance(100 * 60 * minutes)
-    expect(await sweep()).toEqual({ looked: 0 })
+    expect(await sweep()).toEqual({ tasks: 0, deliveries: 0 })
   })
 })
 

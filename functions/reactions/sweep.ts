@@ -1,4 +1,5 @@
 import { z } from "zod"
+import * as DeliverySweeper from "#core/delivery-sweeper.ts"
 import * as Sweeper from "#core/sweeper.ts"
 
 /** A "Step Functions Execution Status Change" event of an execution that ended badly. */
@@ -8,7 +9,9 @@ const Ended = z.object({
 })
 
 /** Mends what got stuck: on a schedule whatever is due, and at once the task of an execution that ended badly. */
-export const handler = (event: unknown) => {
+export const handler = async (event: unknown) => {
   const ended = Ended.safeParse(event)
-  return ended.success ? Sweeper.ended(ended.data.detail.executionArn) : Sweeper.sweep()
+  if (ended.success) return Sweeper.ended(ended.data.detail.executionArn)
+  const [tasks, deliveries] = await Promise.all([Sweeper.sweep(), DeliverySweeper.sweep()])
+  return { tasks: tasks.looked, deliveries: deliveries.looked }
 }

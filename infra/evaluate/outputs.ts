@@ -26,6 +26,8 @@ const arns: Record<string, { service: string; prefix: string; global?: true }> =
   "lambda/function": { service: "lambda", prefix: "function:" },
   "sns/topic": { service: "sns", prefix: "" },
   "wafv2/webAcl": { service: "wafv2", prefix: "regional/webacl/" },
+  "scheduler/scheduleGroup": { service: "scheduler", prefix: "schedule-group/" },
+  "sqs/queue": { service: "sqs", prefix: "" },
   "sfn/stateMachine": { service: "states", prefix: "stateMachine:" },
 }
 
@@ -87,6 +89,7 @@ const special: Record<string, (made: Made, id: string, state: State) => State> =
   "ec2/vpcEndpoint": (_, id) => ({ prefixListId: `pl-${id}` }),
   "ecr/repository": ({ region, account }, id) => ({ repositoryUrl: `${account}.dkr.ecr.${region}.amazonaws.com/${id}` }),
   "kms/key": (_, id) => ({ keyId: id }),
+  "sqs/queue": ({ region, account }, id) => ({ url: `https://sqs.${region}.amazonaws.com/${account}/${id}` }),
   "lambda/function": ({ region }, _, { arn }) => ({
     invokeArn: invocation(region, arn, "2015-03-31", "invocations"),
     responseStreamingInvokeArn: invocation(region, arn, "2021-11-15", "response-streaming-invocations"),

@@ -87,6 +87,7 @@ const nameable = [
   { kind: "s3/bucket:Bucket", by: (bucket: Resource<unknown>) => text(bucket, "bucket") },
   { kind: "kms/key:Key", by: arnOf },
   { kind: "cloudwatch/eventBus:EventBus", by: nameOf },
+  { kind: "sqs/queue:Queue", by: (queue: Resource<unknown>) => text(queue, "url") },
   { kind: "sfn/stateMachine:StateMachine", by: arnOf },
 ] as const
 

@@ -34,7 +34,7 @@ const watched = (graph: Graph, source: Source) =>
   rings(graph, "AWS/Lambda", "OnFailureDestinationDeliveredEventCount", { EventSourceMappingUUID: text(source, "uuid") })
 
 /** Whether some alarm watches this metric of this thing. */
-const rings = (graph: Graph, namespace: string, metricName: string, dimensions: Record<string, string>) =>
+export const rings = (graph: Graph, namespace: string, metricName: string, dimensions: Record<string, string>) =>
   every(graph, "cloudwatch/metricAlarm:MetricAlarm").some(
     ({ inputs }) =>
       inputs.namespace === namespace &&

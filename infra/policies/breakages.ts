@@ -239,12 +239,12 @@ export const breakages: Breakage[] = [
   ],
   ["every rule leads somewhere, and its target takes it", "a target of no rule", drop("EventRule sweep")],
   [
-    "a function may read the stream that it is called for, and keep what failed",
+    "a function may read the stream or queue that it is called for, and keep what failed of a stream",
     "no reading",
     statement("RolePolicy reactions-publish", "Stream", (it) => (it.Action = ["dynamodb:GetRecords"])),
   ],
   [
-    "a function may read the stream that it is called for, and keep what failed",
+    "a function may read the stream or queue that it is called for, and keep what failed of a stream",
     "no keeping",
     statement("RolePolicy reactions-publish", "Objects", (it) => (it.Action = ["s3:GetObject"])),
   ],
@@ -265,6 +265,28 @@ export const breakages: Breakage[] = [
     "everything stored at home is encrypted with our key",
     "a topic in the clear",
     edit("Topic alarms", (topic) => (topic.kmsMasterKeyId = undefined)),
+  ],
+
+  [
+    "a function may read the stream or queue that it is called for, and keep what failed of a stream",
+    "no receiving",
+    statement("RolePolicy reactions-fanout", "Receive", (it) => (it.Action = ["sqs:DeleteMessage"])),
+  ],
+  [
+    "every rule leads somewhere, and its target takes it",
+    "a queue that lets another rule in",
+    edit("QueuePolicy events", (it) => (it.policy = String(it.policy).replace(/rule\/[^"]+/, "rule/other"))),
+  ],
+  [
+    "what nobody can process leaves its queue, and rings an alarm",
+    "no dead-letter queue",
+    edit("Queue deliveries", (queue) => (queue.redrivePolicy = undefined)),
+  ],
+  ["what nobody can process leaves its queue, and rings an alarm", "no alarm", drop("MetricAlarm deliveries-dead")],
+  [
+    "a message stays out of sight for six times as long as its function may run",
+    "the default",
+    edit("Queue events", (queue) => (queue.visibilityTimeoutSeconds = 30)),
   ],
 
   [

@@ -1,9 +1,10 @@
 import { failedPrefix } from "../bucket.ts"
 import { arnOf, every, type Graph, nameOf, type Of } from "../graph.ts"
 import type { Policy } from "../policies.ts"
-import { statementsOfArn } from "../statements.ts"
+import { allStatements, statementsOfArn } from "../statements.ts"
 import { targetsOf } from "../wiring/buses.ts"
 import { label } from "./names.ts"
+import { isQueue } from "./queues.ts"
 
 type Rule = Of<"cloudwatch/eventRule:EventRule">
 type Target = Of<"cloudwatch/eventTarget:EventTarget">
@@ -21,14 +22,15 @@ export const events: Record<string, Policy> = {
     ...orphans(graph).map((target) => `${label(target)} belongs to no rule`),
   ],
 
-  "a function may read the stream that it is called for, and keep what failed": (graph) =>
+  "a function may read the stream or queue that it is called for, and keep what failed of a stream": (graph) =>
     every(graph, "lambda/eventSourceMapping:EventSourceMapping").flatMap((source) =>
       missingFor(graph, source).map((action) => `${label(source)}: its function lacks ${action}`),
     ),
 }
 
-/** A function has to let the rule in; any other target is reached with a role. */
+/** A function or a queue has to let the rule in; any other target is reached with a role. */
 function permitted(graph: Graph, rule: Rule, { inputs }: Target): boolean {
+  if (inputs.arn.startsWith("arn:aws:sqs:")) return letsIn(graph, inputs.arn, arnOf(rule))
   const fn = every(graph, "lambda/function:Function").find((candidate) => arnOf(candidate) === inputs.arn)
   if (!fn) return may(graph, inputs.roleArn ?? "", "events:PutEvents", inputs.arn)
   return every(graph, "lambda/permission:Permission").some(
@@ -39,6 +41,17 @@ function permitted(graph: Graph, rule: Rule, { inputs }: Target): boolean {
   )
 }
 
+const letsIn = (graph: Graph, queue: string, rule: string) =>
+  allStatements(graph).some(
+    ({ effect, principal, actions, resources, condition }) =>
+      effect === "Allow" &&
+      typeof principal === "object" &&
+      principal.Service?.includes("events.amazonaws.com") &&
+      actions.includes("sqs:SendMessage") &&
+      resources.includes(queue) &&
+      condition?.ArnEquals?.["aws:SourceArn"] === rule,
+  )
+
 const orphans = (graph: Graph) => {
   const owned = every(graph, "cloudwatch/eventRule:EventRule").flatMap((rule) => targetsOf(graph, rule))
   return every(graph, "cloudwatch/eventTarget:EventTarget").filter((target) => !owned.includes(target))
@@ -47,6 +60,11 @@ const orphans = (graph: Graph) => {
 function missingFor(graph: Graph, { inputs }: Source): string[] {
   const fn = every(graph, "lambda/function:Function").find((candidate) => arnOf(candidate) === inputs.functionName)
   const role = fn?.inputs.role ?? ""
+  const lacking = ([action, resource]: readonly [string, string]) => !may(graph, role, action, resource)
+  if (isQueue(inputs.eventSourceArn)) {
+    const actions = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"]
+    return actions.filter((name) => lacking([`sqs:${name}`, inputs.eventSourceArn ?? ""]))
+  }
   const stream = inputs.eventSourceArn ?? ""
   const bucket = inputs.destinationConfig?.onFailure?.destinationArn ?? "nowhere"
   const needed = [
@@ -54,7 +72,7 @@ function missingFor(graph: Graph, { inputs }: Source): string[] {
     ["s3:PutObject", `${bucket}/${failedPrefix}record`] as const,
     ["s3:ListBucket", bucket] as const,
   ]
-  return needed.filter(([action, resource]) => !may(graph, role, action, resource)).map(([action]) => action)
+  return needed.filter(lacking).map(([action]) => action)
 }
 
 const may = (graph: Graph, role: string, action: string, resource: string) =>

@@ -80,6 +80,7 @@ const owner = (arn: string) =>
   arn
     .replace(/:execution:([\w-]+):.*/, ":stateMachine:$1")
     .replace(/:task\/([\w-]+)\/.*/, ":cluster/$1")
+    .replace(/:schedule\/([\w-]+)\/.*/, ":schedule-group/$1")
     .replace(/:rule\/([\w-]+)\/\*$/, ":event-bus/$1")
 
 const arnsOf = (graph: Graph) =>

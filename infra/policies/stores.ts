@@ -61,6 +61,7 @@ function unencrypted(graph: Graph) {
     ...every(graph, "cloudwatch/eventBus:EventBus").filter(({ inputs }) => !inputs.kmsKeyIdentifier),
     ...every(graph, "sfn/stateMachine:StateMachine").filter(({ inputs }) => !inputs.encryptionConfiguration?.kmsKeyId),
     ...every(graph, "sns/topic:Topic").filter(({ inputs }) => !inputs.kmsMasterKeyId),
+    ...every(graph, "sqs/queue:Queue").filter(({ inputs }) => !inputs.kmsMasterKeyId),
     ...every(graph, "s3/bucket:Bucket").filter((bucket) => !encryptedBuckets.has(text(bucket, "bucket"))),
   ]
 }

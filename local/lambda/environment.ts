@@ -33,6 +33,9 @@ export interface EnvironmentOptions extends ThreadData {
 const initSeconds = 10
 const tailBytes = 4096
 
+// What every thread prints goes through these two, and there may be as many threads as there are functions.
+for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0)
+
 const startThread = ({ root, handler, env, memoryMb }: EnvironmentOptions) =>
   new Worker(new URL("./thread.ts", import.meta.url), {
     workerData: { root, handler } satisfies ThreadData,

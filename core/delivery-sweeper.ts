@@ -1,0 +1,56 @@
+import { millis } from "./clock.ts"
+import { DeliveryEntity, type DeliveryRow } from "./delivery.entity.ts"
+import * as Delivery from "./delivery.ts"
+import { shards } from "./sweep.ts"
+import { isRefused } from "./transaction.ts"
+
+/** Finds deliveries whose message or schedule got lost, and puts them on their way again. */
+
+/** A delivery that never gets as far as an attempt is given up after so many times. */
+const mostSweeps = 8
+const hour = 3_600_000
+
+/** Looks at every delivery that is due. Answers how many it looked at. */
+export async function sweep(): Promise<{ looked: number }> {
+  const before = new Date(millis()).toISOString()
+  const found = await Promise.all(shards.map((shard) => dueIn(shard, before)))
+  const deliveries = found.flat()
+  for (const { accountId, deliveryId } of deliveries) {
+    const delivery = await Delivery.find(accountId, deliveryId)
+    if (delivery) await mend(delivery)
+  }
+  return { looked: deliveries.length }
+}
+
+const dueIn = async (sweepShard: string, before: string) => {
+  const due = DeliveryEntity.query.dueForSweep({ sweepShard }).lt({ sweepAt: before })
+  return (await due.go({ pages: "all", attributes: ["accountId", "deliveryId"] })).data
+}
+
+/** Repeating what is under way after all does no harm: an attempt that was made is made no second time. */
+async function mend(delivery: DeliveryRow) {
+  if (Delivery.isOver(delivery)) return
+  const sweeps = delivery.sweeps + 1
+  const isLost = sweeps > mostSweeps
+  const { sweepAt, sweepShard } = Delivery.watched(delivery.deliveryId, millis() + 2 ** sweeps * hour)
+  const isOurs = await change(
+    delivery,
+    isLost ? { status: "failed", lastError: "It could not be attempted.", sweeps } : { sweeps, sweepAt, sweepShard },
+    isLost,
+  )
+  if (isOurs && !isLost) await Delivery.send({ ...delivery, nextRetryAt: undefined })
+}
+
+async function change({ accountId, deliveryId, attemptCount, ...before }: DeliveryRow, set: Partial<DeliveryRow>, ends: boolean) {
+  try {
+    await DeliveryEntity.patch({ accountId, deliveryId })
+      .set(set as { sweeps: number })
+      .remove(ends ? ["nextRetryAt", "sweepShard", "sweepAt"] : [])
+      .where((row, { eq }) => `${eq(row.attemptCount, attemptCount)} AND ${eq(row.sweeps, before.sweeps)}`)
+      .go()
+    return true
+  } catch (error) {
+    if (isRefused(error)) return false
+    throw error
+  }
+}

@@ -1,0 +1,95 @@
+import * as aws from "@pulumi/aws"
+import { type Input, jsonStringify } from "@pulumi/pulumi"
+import { alarm } from "./alarms.ts"
+import { consumerSeconds } from "./functions.ts"
+import type { Home } from "./home.ts"
+import { type Lambda, type Lambdas, lambda } from "./lambda.ts"
+
+const day = 86_400
+
+/** What webhooks are delivered through. */
+export interface Queues {
+  /** Events of the bus that have not become deliveries yet. */
+  events: aws.sqs.Queue
+  /** Attempts that are due, and those to receivers that answer slowly and must not keep the others waiting. */
+  deliveries: aws.sqs.Queue
+  slowDeliveries: aws.sqs.Queue
+}
+
+export const createQueues = (home: Home, key: aws.kms.Key, topic: aws.sns.Topic): Queues => ({
+  events: createQueue(home, key, topic, "events"),
+  deliveries: createQueue(home, key, topic, "deliveries"),
+  slowDeliveries: createQueue(home, key, topic, "slow-deliveries"),
+})
+
+/** A queue, and behind it another one for what nobody can process, which rings. */
+function createQueue(home: Home, key: aws.kms.Key, topic: aws.sns.Topic, id: string) {
+  const deadId = `${id}-dead`
+  const dead = new aws.sqs.Queue(deadId, {
+    name: `${home.tenant}-${deadId}`,
+    kmsMasterKeyId: key.arn,
+    messageRetentionSeconds: 14 * day,
+  })
+  alarm(home, topic, {
+    id: deadId,
+    means: `A message of the queue ${id} failed five times. It lies in ${deadId} for 14 days: see docs/webhooks.md`,
+    namespace: "AWS/SQS",
+    metric: "ApproximateNumberOfMessagesVisible",
+    dimensions: { QueueName: dead.name },
+    statistic: "Maximum",
+  })
+  return new aws.sqs.Queue(id, {
+    name: `${home.tenant}-${id}`,
+    kmsMasterKeyId: key.arn,
+    visibilityTimeoutSeconds: 6 * consumerSeconds,
+    messageRetentionSeconds: 4 * day,
+    redrivePolicy: jsonStringify({ deadLetterTargetArn: dead.arn, maxReceiveCount: 5 }),
+  })
+}
+
+/** The bus fills the first queue, and functions empty all of them. */
+export function connectQueues(home: Home, bus: aws.cloudwatch.EventBus, queues: Queues, lambdas: Lambdas) {
+  fill(home, bus, queues.events)
+  const deliver = lambda(lambdas, "reactions/deliver")
+  consume("fanout", queues.events, lambda(lambdas, "reactions/fanout"), 10)
+  consume("deliver", queues.deliveries, deliver, 50)
+  consume("deliver-slowly", queues.slowDeliveries, deliver, 20)
+}
+
+function fill(home: Home, bus: aws.cloudwatch.EventBus, queue: aws.sqs.Queue) {
+  const rule = new aws.cloudwatch.EventRule("webhooks", {
+    name: `${home.tenant}-webhooks`,
+    eventBusName: bus.name,
+    eventPattern: JSON.stringify({ source: ["dormouse.tasks"] }),
+  })
+  new aws.cloudwatch.EventTarget("webhooks", { rule: rule.name, eventBusName: bus.name, arn: queue.arn })
+  new aws.sqs.QueuePolicy("events", { queueUrl: queue.url, policy: letIn(queue.arn, rule.arn) })
+}
+
+const letIn = (queue: Input<string>, rule: Input<string>) =>
+  jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Rule",
+        Effect: "Allow",
+        Principal: { Service: "events.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: queue,
+        Condition: { ArnEquals: { "aws:SourceArn": rule } },
+      },
+    ],
+  })
+
+const consume = (id: string, queue: aws.sqs.Queue, { function: fn, policy }: Lambda, maximumConcurrency: number) =>
+  new aws.lambda.EventSourceMapping(
+    id,
+    {
+      eventSourceArn: queue.arn,
+      functionName: fn.arn,
+      batchSize: 10,
+      scalingConfig: { maximumConcurrency },
+      functionResponseTypes: ["ReportBatchItemFailures"],
+    },
+    { dependsOn: [policy] },
+  )
