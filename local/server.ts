@@ -10,6 +10,7 @@ import type { Scheduler } from "./scheduler/service.ts"
 import { AwsError, type Caller, type JsonService } from "./service.ts"
 import { parseQuery, pathOf, verify } from "./signature.ts"
 import { callSts } from "./sts.ts"
+import { note, type Used } from "./used.ts"
 import type { Wiring } from "./wiring.ts"
 
 /** The port that every AWS client of the stack speaks to: tells the protocols apart, checks who calls, and counts. */
@@ -30,8 +31,8 @@ export interface AwsOptions {
 export interface Books {
   /** How often, by `service:Operation`: `dynamodb:PutItem`. */
   readonly calls: Map<string, number>
-  /** Actions that each role was allowed and made use of. */
-  readonly used: Map<string, Set<string>>
+  /** How often each role was allowed each action. */
+  readonly used: Used
 }
 
 const maxBodyBytes = 16 * 1024 ** 2
@@ -46,7 +47,7 @@ const names: Record<string, string> = {
   AmazonSQS: "sqs",
 }
 
-export const openBooks = (): Books => ({ calls: new Map(), used: new Map() })
+export const openBooks = (used: Used = new Map()): Books => ({ calls: new Map(), used })
 
 /** Notes one call. */
 export const count = ({ calls }: Books, call: string) => calls.set(call, (calls.get(call) ?? 0) + 1)
@@ -60,9 +61,7 @@ export function allow(
 ) {
   const [action, resources, context] = need
   authorize(wiring, caller, action, resources, context)
-  if (!caller.role) return
-  const actions = used.get(caller.role) ?? new Set()
-  used.set(caller.role, actions.add(action))
+  if (caller.role) note(used, caller.role, action)
 }
 
 /** Answers every AWS request of the stack. */

@@ -7,6 +7,7 @@ import { fillPlaceholders } from "./placeholders.ts"
 import { openPort, type Port } from "./port.ts"
 import { awsHandler, openBooks } from "./server.ts"
 import { type Counters, type Defer, openFunctions, openServices, openStorage, type Services } from "./services.ts"
+import { openUsed } from "./used.ts"
 import type { Wiring } from "./wiring.ts"
 
 export interface StackOptions {
@@ -67,7 +68,9 @@ const once = (work: () => Promise<void>) => {
 async function open(options: StackOptions, defer: Defer): Promise<Omit<Stack, "stop">> {
   const { data, bundles = dist, apiPort = 0, awsPort = 0, isolation: wanted = "auto", env = {}, verbose = false } = options
   defer(lockFolder(data))
-  const counters: Counters = { ...openBooks(), transitions: 0, units: new Map(), events: new Map() }
+  const trace = openUsed(data)
+  defer(trace.close)
+  const counters: Counters = { ...openBooks(trace.used), transitions: 0, units: new Map(), events: new Map() }
   const api = await openPort(apiPort)
   defer(api.close)
   const aws = await openPort(awsPort)
