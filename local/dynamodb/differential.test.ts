@@ -23,12 +23,11 @@ const plain = fc.oneof(
   number,
   text,
   fc.boolean().map((BOOL) => ({ BOOL })),
-  fc.constant({ NULL: true }),
 )
 const value = fc.oneof(
   plain,
   set,
-  fc.array(plain, { maxLength: 3 }).map((all) => L(...all)),
+  fc.array(fc.oneof(plain, fc.constant({ NULL: true })), { maxLength: 3 }).map((all) => L(...all)),
   fc.dictionary(fc.constantFrom("x", "y"), plain).map((all) => M(all as Item)),
 )
 const place = fc.record(

@@ -24,6 +24,7 @@ export const differences: Record<string, Record<string, string>> = {
     "DELETE of the last element takes the set away": "It compares numbers as text, so that 1.0 is not 1.",
     "an update of what is not there has no old item": "It gives the key as the old item.",
     "UPDATED_NEW of an element of a list": "It gives the whole list, not what was updated of it.",
+    "a path into NULL is refused": "It takes NULL for an empty map.",
     "a removal by a path that leads nowhere is refused": "It takes such a removal for one of nothing.",
     "a path into an element of no list is refused": "It takes the removal of an element of a map for one of nothing.",
   },

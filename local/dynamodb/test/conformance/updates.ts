@@ -167,6 +167,12 @@ export const updates: Case[] = [
     "SET s.x = :v",
     { v: N(1) },
   ),
+  {
+    name: "a path into NULL is refused",
+    given: [put("1", { m: { NULL: true } })],
+    send: update("SET m.x = :v", { v: N(1) }),
+    back: invalid("The document path provided in the update expression is invalid for update"),
+  },
   refused(
     "a removal by a path that leads nowhere is refused",
     invalid("The document path provided in the update expression is invalid for update"),
