@@ -84,7 +84,7 @@ const startedRun = async (app: App, accountId: string, taskId: string, attempt: 
       if (!run) throw new Error(`Attempt ${attempt} of ${taskId} has not started`)
       return run as unknown as Run
     },
-    { timeout: 20_000, interval: 50 },
+    { timeout: 60_000, interval: 50 },
   )
 }
 
