@@ -18,6 +18,7 @@ import * as Sweep from "./sweep.ts"
 import { SpecEntity, TaskEntity } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import * as Text from "./text.ts"
+import * as Title from "./title.ts"
 import { check, transact } from "./transaction.ts"
 import type { VersionRow } from "./version.entity.ts"
 import * as Version from "./version.ts"
@@ -91,7 +92,7 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
     accountId,
     taskId,
     agentId,
-    title: titleOf(body.instructions),
+    title: Title.automatic(body.instructions),
     reservedMicros,
     createdAt,
     ...Sweep.due(taskId, millis() + Sweep.pendingMs),
@@ -136,12 +137,6 @@ const blank = {
   modelCostMicros: 0,
 }
 
-/** The first line, cut to fit. */
-const titleOf = (instructions: string) => {
-  const line = (instructions.split("\n").find((text) => text.trim()) ?? "").trim()
-  return line.length > limits.titleCharacters ? `${Text.cut(line, limits.titleCharacters - 1)}…` : line
-}
-
 /** Everything that the task is bound to from now on: no later change of the agent reaches it. */
 async function resolve(account: AccountRow, taskId: string, agentName: string, version: VersionRow, body: Create) {
   refuseUnavailable(body, version)
@@ -171,6 +166,7 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
     region: settings.runtimeRegion,
     instructions: await Text.store(accountId, body.instructions),
     basePrompt: basePrompt === undefined ? version.basePrompt : await Text.store(accountId, basePrompt),
+    ...(version.taskTitleInstructions === undefined ? {} : { titleInstructions: version.taskTitleInstructions }),
     overridesBasePrompt: basePrompt !== undefined,
     execution: { provider, model: settings.model, weakModel: settings.weakModel ?? settings.model },
     keySecretIds: [sealed?.secretId, versionKey, Secret.idOfAccountKey(provider)].filter((id) => id !== undefined),

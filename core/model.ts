@@ -33,7 +33,9 @@ export async function forward(ref: Run.Ref, request: Request) {
   const allowed = [spec.execution.model, spec.execution.weakModel]
   const model = modelsIn(body).find((name) => !allowed.includes(name))
   if (model !== undefined) throw new Problem("model_not_allowed", { model })
-  const key = await keyOf(ref.accountId, spec.keySecretIds)
+  // Resolved at each use, so that a key replaced today reaches a task dispatched yesterday.
+  const key = await Secret.firstOf(ref.accountId, spec.keySecretIds)
+  if (key === undefined) throw new Problem("provider_key_missing")
 
   const response = await fetch(url, {
     method: request.method,
@@ -58,15 +60,6 @@ const modelsIn = (body: Uint8Array) => {
   } catch {
     throw invalid("model", "The request names no model")
   }
-}
-
-/** Resolved at each use, so that a key replaced today reaches a task dispatched yesterday. */
-async function keyOf(accountId: string, secretIds: readonly string[]) {
-  for (const secretId of secretIds) {
-    const key = await Secret.open(accountId, secretId)
-    if (key) return key
-  }
-  throw new Problem("provider_key_missing")
 }
 
 const requestHeaders =

@@ -40,6 +40,15 @@ export async function seal(accountId: string, kind: Kind, plaintext: string, sec
   }
 }
 
+/** The plaintext of the first of these that is there. */
+export async function firstOf(accountId: string, secretIds: readonly string[]): Promise<string | undefined> {
+  for (const secretId of secretIds) {
+    const secret = await open(accountId, secretId)
+    if (secret !== undefined) return secret
+  }
+  return undefined
+}
+
 /** The plaintext of a secret, or undefined where it was deleted. */
 export async function open(accountId: string, secretId: string): Promise<string | undefined> {
   const { data: row } = await SecretEntity.get({ accountId, secretId }).go({ consistent: true })

@@ -96,6 +96,8 @@ export const SpecEntity = new Entity(
       region: { type: regions, required: true },
       instructions: { type: "string", required: true },
       basePrompt: { type: "string", required: true },
+      /** The system prompt for naming the task; none where its first line is its name. */
+      titleInstructions: { type: "string" },
       /** Whether the base prompt is the task's own, to be shown among its overrides. */
       overridesBasePrompt: { type: "boolean", required: true },
       execution: { type: CustomAttributeType<Execution>("any"), required: true },

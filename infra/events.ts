@@ -4,10 +4,14 @@ import type { Home } from "./home.ts"
 import { createRole } from "./iam.ts"
 import { type Lambda, type Lambdas, lambda, permit } from "./lambda.ts"
 import type { Machine } from "./machine.ts"
-import { distinct, type Runtime, type Runtimes } from "./runtime.ts"
+import type { Parts } from "./parts.ts"
+import { distinct, type Runtime } from "./runtime.ts"
 
-/** What AWS tells us by itself, and who hears it. All of it arrives at the default bus of the region where it happens. */
-export function createEventRules(home: Home, runtimes: Runtimes, machine: Machine, lambdas: Lambdas) {
+/**
+ * What happens, and who hears it: at the default bus of the region where it happens what AWS tells us by itself, at the stack's own
+ * bus what happens to tasks.
+ */
+export function createEventRules({ home, runtimes, bus }: Parts, machine: Machine, lambdas: Lambdas) {
   const everywhere = distinct(runtimes)
   const stopped = lambda(lambdas, "reactions/stopped")
   const sweep = lambda(lambdas, "reactions/sweep")
@@ -16,17 +20,18 @@ export function createEventRules(home: Home, runtimes: Runtimes, machine: Machin
   forward(home, everywhere)
   react(home, "ended", { eventPattern: badEndsOf(machine) }, sweep)
   react(home, "sweep", { scheduleExpression: "rate(5 minutes)" }, sweep)
+  react(home, "title", { eventPattern: createdTasks, eventBusName: bus.name }, lambda(lambdas, "reactions/title"))
 }
 
 /** A rule at home that calls a function. */
 function react(
   home: Home,
   id: string,
-  when: Pick<aws.cloudwatch.EventRuleArgs, "eventPattern" | "scheduleExpression">,
+  when: Pick<aws.cloudwatch.EventRuleArgs, "eventPattern" | "scheduleExpression" | "eventBusName">,
   to: Lambda,
 ) {
   const rule = new aws.cloudwatch.EventRule(id, { name: `${home.tenant}-${id}`, ...when })
-  new aws.cloudwatch.EventTarget(id, { rule: rule.name, arn: to.function.arn })
+  new aws.cloudwatch.EventTarget(id, { rule: rule.name, eventBusName: rule.eventBusName, arn: to.function.arn })
   permit(to, id, "events.amazonaws.com", rule.arn)
 }
 
@@ -60,6 +65,8 @@ const stoppedTasksOf = (runtimes: Runtime[]) =>
     "detail-type": ["ECS Task State Change"],
     detail: { lastStatus: ["STOPPED"], clusterArn: runtimes.map(({ cluster }) => cluster.arn) },
   })
+
+const createdTasks = JSON.stringify({ source: ["dormouse.tasks"], "detail-type": ["task.created"] })
 
 const badEndsOf = (machine: Machine) =>
   jsonStringify({

@@ -102,6 +102,10 @@ const needs: Record<string, Needs> = {
     ],
     timeoutSeconds: 60,
   },
+  "reactions/title": {
+    environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OPENROUTER_BASE_URL"],
+    timeoutSeconds: 30,
+  },
   "reactions/stopped": { environment: ["TABLE_NAME"], timeoutSeconds: 30 },
   "reactions/fanout": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "DELIVERY_QUEUE_URL", "SLOW_DELIVERY_QUEUE_URL"],

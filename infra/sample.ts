@@ -32,7 +32,7 @@ export const sampleSources: Sources = {
     "operate/operate",
     "gateway/models",
     ...["run", "settle"].map((file) => `lifecycle/${file}`),
-    ...["deliver", "fanout", "publish", "stopped", "sweep"].map((file) => `reactions/${file}`),
+    ...["deliver", "fanout", "publish", "stopped", "sweep", "title"].map((file) => `reactions/${file}`),
   ],
   documents: {
     api: {

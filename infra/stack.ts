@@ -42,7 +42,7 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
 
   const machine = new Machine(parts, sources.machine, others)
   const stream = consumeStream(parts, others)
-  createEventRules(home, parts.runtimes, machine, others)
+  createEventRules(parts, machine, others)
   connectQueues(home, parts.bus, parts.queues, others)
 
   const lambdas = new Map([...behindTheGateway, ...others])

@@ -114,14 +114,20 @@ describe("the wiring", () => {
     ])
   })
 
-  test("takes events from the bus to their queue, and messages of queues to their functions", () => {
+  test("takes events from the bus to their queue, new tasks to be named, and messages of queues to their functions", () => {
     const [events, deliveries, slow] = ["events", "deliveries", "slow-deliveries"].map((name) => {
       const queue = wiring.queues.find((one) => one.name === `dormouse-${name}`)!
       expect(queue).toMatchObject({ visibilitySeconds: 180, deadLetter: { arn: `${queue.arn}-dead`, maxReceives: 5 } })
       return queue.arn
     })
     const { rules } = Object.values(wiring.buses).find(({ name }) => name === "dormouse-domain")!
-    expect(rules).toMatchObject([{ pattern: { source: ["dormouse.tasks"] }, targets: [{ arn: events }] }])
+    expect(rules).toMatchObject([
+      {
+        pattern: { source: ["dormouse.tasks"], "detail-type": ["task.created"] },
+        targets: [{ arn: wiring.functions["dormouse-reactions-title"]!.arn }],
+      },
+      { pattern: { source: ["dormouse.tasks"] }, targets: [{ arn: events }] },
+    ])
     const functions = wiring.eventSources.map((one) => [one.source, one.function, one.partialFailures])
     expect(functions).toEqual(
       expect.arrayContaining([

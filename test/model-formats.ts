@@ -15,6 +15,13 @@ const billed = ({ billedUsd }: Answer) => (billedUsd === undefined ? {} : { cost
 
 const namedEvent = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
 
+/** Answers in one piece, by the end of the path that was asked: for requests that do not ask for a stream. */
+export const documents: Record<string, (text: string) => object> = {
+  "/messages": (text) => ({ type: "message", role: "assistant", content: [{ type: "text", text }], stop_reason: "end_turn" }),
+  "/responses": (text) => ({ output: [{ type: "reasoning" }, { type: "message", content: [{ type: "output_text", text }] }] }),
+  "/chat/completions": (text) => ({ choices: [{ index: 0, message: { role: "assistant", content: text } }] }),
+}
+
 /** `POST /v1/messages` */
 export function* anthropicMessages(answer: Answer, model: string, n: number): Generator<string> {
   const { input, output, cacheRead, cacheWrite } = counted(answer.usage)

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { anthropicMessages, chatCompletions, type Format, openaiResponses } from "./model-formats.ts"
+import { anthropicMessages, chatCompletions, documents, type Format, openaiResponses } from "./model-formats.ts"
 
 /** What the model says: text, thinking, or a call of a tool. */
 export type Block = { text: string } | { thinking: string } | { tool: string; args: unknown; id?: string }
@@ -38,8 +38,8 @@ export type ModelRequest = {
 export type Script = Step[] | ((request: ModelRequest, n: number) => Step | Promise<Step>)
 
 /**
- * A scripted model provider on loopback. It speaks the three streaming wire formats by the end of the path: `/messages`
- * (Anthropic), `/responses` (OpenAI), `/chat/completions` (OpenRouter). `requests` is what it was asked, in order.
+ * A scripted model provider on loopback. It speaks the three wire formats by the end of the path: `/messages` (Anthropic),
+ * `/responses` (OpenAI), `/chat/completions` (OpenRouter), in a stream where one is asked for. `requests` is what it was asked, in order.
  */
 export const startModelServer = async (script: Script, options: { port?: number } = {}) => {
   const requests: ModelRequest[] = []
@@ -63,16 +63,13 @@ const formats: Record<string, Format> = {
   "/chat/completions": chatCompletions,
 }
 
-const formatOf = (url: string) => {
-  const path = url.split("?")[0] ?? ""
-  return Object.entries(formats).find(([end]) => path.endsWith(end))?.[1]
-}
+const endOf = (url: string) => Object.keys(formats).find((end) => url.split("?")[0]!.endsWith(end))
 
 const serve = async (script: Script, requests: ModelRequest[], incoming: IncomingMessage, outgoing: ServerResponse) => {
   const { method = "", url = "", headers } = incoming
   const request: ModelRequest = { method, url, headers, body: await readJson(incoming), aborted: false }
-  const format = formatOf(url)
-  if (!format) return refuse(outgoing, { status: 404, error: `There is nothing at ${url}` })
+  const end = endOf(url)
+  if (!end) return refuse(outgoing, { status: 404, error: `There is nothing at ${url}` })
 
   const n = requests.push(request) - 1
   outgoing.on("close", () => {
@@ -82,7 +79,8 @@ const serve = async (script: Script, requests: ModelRequest[], incoming: Incomin
   if (!step) return refuse(outgoing, { status: 500, error: `The script has no step for request ${n}` })
   if ("silent" in step) return
   if ("status" in step) return refuse(outgoing, step)
-  await answer(step, format(step, String(request.body.model), n), request, outgoing)
+  if (!request.body.stream) return answerWhole(step, end, outgoing)
+  await answer(step, formats[end]!(step, String(request.body.model), n), request, outgoing)
 }
 
 const answer = async (step: Answer, chunks: Iterable<string>, request: ModelRequest, outgoing: ServerResponse) => {
@@ -97,6 +95,12 @@ const answer = async (step: Answer, chunks: Iterable<string>, request: ModelRequ
   if (step.end === "hang") return
   if (step.end === "cut") outgoing.destroy()
   else outgoing.end()
+}
+
+const answerWhole = (step: Answer, end: string, outgoing: ServerResponse) => {
+  const text = step.blocks.map((block) => ("text" in block ? block.text : "")).join("")
+  outgoing.writeHead(200, { "content-type": "application/json" })
+  outgoing.end(JSON.stringify(documents[end]!(text)))
 }
 
 const refuse = (outgoing: ServerResponse, { status, error, headers }: Refusal) => {
