@@ -16,7 +16,9 @@ export const AccountEntity = new Entity(
       defaultProvider: { type: providers },
       /** Credit left after reservations, in millionths of a US dollar. May be below zero: a task is charged in full. */
       balanceMicros: { type: "number", required: true },
+      /** Of files, and of uploads that were prepared and not completed yet; the latter are in `uploadBytes` as well. */
       fileBytes: { type: "number", required: true, default: 0 },
+      uploadBytes: { type: "number", required: true, default: 0 },
       checkpointBytes: { type: "number", required: true, default: 0 },
       createdAt: { type: "string", required: true, readOnly: true },
     },

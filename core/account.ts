@@ -26,7 +26,9 @@ export const View = z
     email: z.string().nullable(),
     creditBalance: z.number().describe("US dollars left, with the reservations of running tasks already taken off."),
     billingMode: z.enum(billingModes).describe("`unlimited_grant` accounts are neither blocked nor charged."),
-    fileStorage: Storage.describe("Files of the account, outputs included."),
+    fileStorage: Storage.extend({
+      reservedBytes: z.number().describe("Held back for uploads that are not completed yet: not used, and not to be had."),
+    }).describe("Uploaded files. Outputs of tasks are not counted."),
     checkpointStorage: Storage.describe("Checkpoints of tasks that may go on."),
     defaultProvider: z.enum(providers).describe("Whose models run agents that name no provider."),
     hasProviderApiKey: z.object(byProvider(z.boolean())).describe("Of which providers the account has a key of its own."),
@@ -126,7 +128,12 @@ const view = (row: AccountRow, withKey: Provider[]): z.infer<typeof View> => ({
   email: row.email ?? null,
   creditBalance: usd(row.balanceMicros),
   billingMode: row.billingMode,
-  fileStorage: { usedBytes: row.fileBytes, quotaBytes: limits.fileStorageBytes, isEnforced: true },
+  fileStorage: {
+    usedBytes: row.fileBytes - row.uploadBytes,
+    reservedBytes: row.uploadBytes,
+    quotaBytes: limits.fileStorageBytes,
+    isEnforced: true,
+  },
   checkpointStorage: { usedBytes: row.checkpointBytes, quotaBytes: limits.checkpointStorageBytes, isEnforced: true },
   defaultProvider: defaultProviderOf(row),
   hasProviderApiKey: {

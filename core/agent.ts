@@ -290,6 +290,7 @@ async function newVersion(accountId: string, agentId: string, number: number, bo
     defaults,
     skills: body.skills ?? [],
     repositories: before?.repositories ?? [],
+    referenceFileIds: before?.referenceFileIds ?? [],
     createdAt: now().toISOString(),
   }
   return { version, secret }

@@ -7,6 +7,7 @@ import * as Billing from "./billing.ts"
 import { millis, now } from "./clock.ts"
 import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
 import * as Event from "./event.ts"
+import * as File from "./file.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Place from "./place.ts"
@@ -51,7 +52,7 @@ export const Create = z
     versionId: z.string().optional().describe("The agent's current version when left out."),
     instructions: instructions.optional().describe("What to do. Lies in the container as `task/TASK.md`."),
     description: instructions.optional().describe("An older name of `instructions`."),
-    inputFileIds: z.array(z.string()).max(limits.inputFiles).optional(),
+    inputFileIds: File.Ids.optional().describe("Uploaded files. They lie in the container in `input/`."),
     inputRepositories: z.array(InputRepository).max(limits.repositories).optional(),
     skills: Version.Skills.optional().describe("Installed after those of the version."),
     metadata: Metadata.optional(),
@@ -141,6 +142,7 @@ const blank = {
 async function resolve(account: AccountRow, taskId: string, agentName: string, version: VersionRow, body: Create) {
   refuseUnavailable(body, version)
   const { accountId } = account
+  const files = await resolveFiles(accountId, version, body)
   const { providerApiKey, basePrompt, runtime, ...given } = body.overrides ?? {}
   const sealed = providerApiKey === undefined ? undefined : await Secret.seal(accountId, "provider-key", providerApiKey)
   const overrides: StoredOverrides = {
@@ -168,6 +170,7 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
     basePrompt: basePrompt === undefined ? version.basePrompt : await Text.store(accountId, basePrompt),
     ...(version.taskTitleInstructions === undefined ? {} : { titleInstructions: version.taskTitleInstructions }),
     overridesBasePrompt: basePrompt !== undefined,
+    ...files,
     execution: { provider, model: settings.model, weakModel: settings.weakModel ?? settings.model },
     keySecretIds: [sealed?.secretId, versionKey, Secret.idOfAccountKey(provider)].filter((id) => id !== undefined),
     settings,
@@ -177,10 +180,16 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
   return { spec, secret: sealed && SecretEntity.create(sealed) }
 }
 
+async function resolveFiles(accountId: string, version: VersionRow, { versionId, inputFileIds = [] }: Create) {
+  const inputs = await File.resolve(accountId, inputFileIds, "inputFileIds")
+  // What an agent's current version has cannot be deleted.
+  const gone = versionId === undefined ? [] : await File.missing(accountId, version.referenceFileIds)
+  if (gone.length) throw invalid("versionId", `Reference files of this version were deleted: ${gone.join(", ")}`)
+  return { inputFileIds: inputs.map(({ fileId }) => fileId), referenceFileIds: version.referenceFileIds }
+}
+
 /** What the contract has room for and nothing can satisfy yet is refused by name: nobody's input is dropped in silence. */
 function refuseUnavailable(body: Create, version: VersionRow) {
-  const file = body.inputFileIds?.[0]
-  if (file !== undefined) throw invalid("inputFileIds", `There is no file ${file}`)
   const repository = body.inputRepositories?.[0]
   if (repository) throw invalid("inputRepositories", `There is no repository ${repository.repositoryId}`)
   if (version.repositories.length) throw invalid("versionId", "Repositories cannot be cloned on this stack yet")

@@ -1,46 +1,44 @@
-import type { Readable } from "node:stream"
-import { GetObjectCommand, HeadObjectCommand, NotFound, S3Client } from "@aws-sdk/client-s3"
-import { getSignedUrl } from "@aws-sdk/s3-request-presigner"
 import { z } from "zod"
-import { setting } from "./aws.ts"
-import { now } from "./clock.ts"
-import { OutputEntity, type OutputRow } from "./file.entity.ts"
-import { derivedId } from "./id.ts"
+import { AccountEntity } from "./account.entity.ts"
+import { AgentEntity } from "./agent.entity.ts"
+import { millis, now } from "./clock.ts"
+import { type Download, download as downloadOf } from "./download.ts"
+import { FileEntity, type FileRow } from "./file.entity.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
-import type { PreparedOutput, PrepareOutput } from "./protocol.ts"
-import * as Task from "./task.ts"
-import { presignedPut } from "./upload.ts"
+import * as Storage from "./storage.ts"
+import * as Sweep from "./sweep.ts"
+import { transact } from "./transaction.ts"
 
-export const TaskFile = z
+/** Files that customers have uploaded, to be given to agents and tasks. */
+
+export const View = z
   .object({
     id: z.string(),
-    filename: z.string().describe("Path below the task's `output/`."),
+    filename: z.string(),
     contentType: z.string().nullable(),
     sizeBytes: z.number().nullable(),
     createdAt: z.iso.datetime(),
-    outputName: z.string().nullable().describe("The name in the output policy that this file answers to."),
   })
-  .meta({ id: "TaskFile" })
+  .meta({ id: "File" })
 
-export const Listed = Page.of(TaskFile).meta({ id: "TaskFilePage" })
+export const Listed = Page.of(View).meta({ id: "FilePage" })
 
-const s3 = new S3Client({})
+/** Files in the body of a request. Look them up with `resolve`. */
+export const Ids = z.array(z.string().min(1).max(255)).max(limits.inputFiles)
 
-/** How long a presigned address may be used, in seconds. */
-const downloadSeconds = 300
-
-/** Output files of a task, in the order of their ids. Raises `task_not_found`. */
-export async function list(accountId: string, taskId: string, request: Page.Request) {
-  await Task.row(accountId, taskId)
+/** Newest first. */
+export async function list(accountId: string, request: Page.Request) {
   const page = await Page.paginate(
     accountId,
-    `outputs ${taskId}`,
+    "files",
     request,
-    async (after, limit) => {
-      const outputs = OutputEntity.query.byTask({ accountId, taskId })
-      const { data } = await (after ? outputs.gt({ fileId: after }) : outputs.begins({ fileId: "" })).go({ limit })
+    async (after, count) => {
+      const files = FileEntity.query.byId({ accountId })
+      const { data } = await (after ? files.lt({ fileId: after }) : files.begins({ fileId: "" }))
+        .where(({ deletedAt }, { notExists }) => notExists(deletedAt))
+        .go({ count, order: "desc" })
       return data
     },
     ({ fileId }) => fileId,
@@ -48,112 +46,109 @@ export async function list(accountId: string, taskId: string, request: Page.Requ
   return { data: page.data.map(view), pageInfo: page.pageInfo }
 }
 
-/**
- * The bytes of an output file: a stream, or for a large one an address to fetch them from within five minutes. Raises
- * `task_not_found`, `file_not_found`.
- */
-export async function download(accountId: string, taskId: string, fileId: string): Promise<Download> {
-  await Task.row(accountId, taskId)
-  const { data: file } = await OutputEntity.get({ accountId, taskId, fileId }).go({ consistent: true })
-  if (!file) throw new Problem("file_not_found")
-  const disposition = dispositionOf(file.filename)
-  const object = { Bucket: setting("BUCKET_NAME"), Key: file.objectKey }
-  if (file.sizeBytes > limits.streamedDownloadBytes) {
-    const command = new GetObjectCommand({
-      ...object,
-      ResponseContentDisposition: disposition,
-      ResponseContentType: "application/octet-stream",
-    })
-    const location = await getSignedUrl(s3, command, { expiresIn: downloadSeconds, signingDate: now() })
-    return { status: 302, headers: { location, "cache-control": "no-store" }, body: "" }
-  }
-  const { Body } = await s3.send(new GetObjectCommand(object))
-  return {
-    status: 200,
-    headers: {
-      "content-type": "application/octet-stream",
-      "content-length": String(file.sizeBytes),
-      "content-disposition": disposition,
-      "x-content-type-options": "nosniff",
-    },
-    body: Body as Readable,
-  }
+/** Raises `file_not_found`. */
+export async function get(accountId: string, fileId: string): Promise<z.infer<typeof View>> {
+  return view(await row(accountId, fileId))
 }
 
-interface Download {
-  status: 200 | 302
-  headers: Record<string, string>
-  body: string | Readable
-}
-
-/** RFC 6266: a plain name for old clients, the real one in UTF-8. */
-const dispositionOf = (path: string) => {
-  const name = path.split("/").at(-1)!
-  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, "_")
-  const encoded = encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`
-}
-
-type Output = z.output<typeof PrepareOutput>
-
-const objectKey = (accountId: string, taskId: string, runId: string, fileId: string) =>
-  `outputs/${accountId}/${taskId}/${runId}/${fileId}`
-
-const fileIdOf = (taskId: string, filename: string) => derivedId("file", taskId, filename)
-
-/** Where a container may put the bytes of one output: that object and that size, for a quarter of an hour. */
-export async function prepare(
+/** The bytes of a file: see `download.ts`. Raises `file_not_found`, `range_not_satisfiable`. */
+export async function download(
   accountId: string,
-  taskId: string,
-  runId: string,
-  output: Output,
-): Promise<z.infer<typeof PreparedOutput>> {
-  const fileId = fileIdOf(taskId, checked(output.filename))
-  const key = objectKey(accountId, taskId, runId, fileId)
-  return { file_id: fileId, ...(await presignedPut(key, output.size_bytes)) }
+  fileId: string,
+  headers: Record<string, string | undefined>,
+): Promise<Download> {
+  return downloadOf(await row(accountId, fileId), headers)
 }
 
-/** Makes an uploaded output visible. Raises `upload_incomplete` where its bytes are not there as announced. */
-export async function complete(accountId: string, taskId: string, runId: string, output: Output) {
-  const fileId = fileIdOf(taskId, checked(output.filename))
-  const key = objectKey(accountId, taskId, runId, fileId)
-  if ((await sizeOf(key)) !== output.size_bytes) throw new Problem("upload_incomplete")
-  await OutputEntity.put({
-    accountId,
-    taskId,
-    fileId,
-    filename: output.filename,
-    ...(output.content_type === undefined ? {} : { contentType: output.content_type }),
-    sizeBytes: output.size_bytes,
-    ...(output.output_name === null ? {} : { outputName: output.output_name }),
-    objectKey: key,
-    createdAt: now().toISOString(),
-  }).go()
-  return { accepted: true as const }
+/** Raises `file_not_found`. */
+export async function row(accountId: string, fileId: string): Promise<FileRow> {
+  const file = await evenDeleted(accountId, fileId)
+  if (!file || file.deletedAt) throw new Problem("file_not_found")
+  return file
 }
 
-async function sizeOf(key: string) {
-  try {
-    return (await s3.send(new HeadObjectCommand({ Bucket: setting("BUCKET_NAME"), Key: key }))).ContentLength
-  } catch (error) {
-    if (error instanceof NotFound) return undefined
-    throw error
+/** The file as long as there is anything of it, deleted or not. */
+export async function evenDeleted(accountId: string, fileId: string): Promise<FileRow | null> {
+  const { data } = await FileEntity.get({ accountId, fileId }).go({ consistent: true })
+  return data
+}
+
+/**
+ * The files that a body names, each once, in its order. One that the account does not have is a mistake in the body: raises
+ * `invalid_request` at `field`, with its place there.
+ */
+export async function resolve(accountId: string, fileIds: readonly string[], field: string): Promise<FileRow[]> {
+  const found = await present(accountId, fileIds)
+  return [...new Set(fileIds)].map((fileId) => {
+    const file = found.get(fileId)
+    if (!file) throw invalid(`${field}.${fileIds.indexOf(fileId)}`, "There is no such file")
+    return file
+  })
+}
+
+/** Which of these the account does not have, or not any more. */
+export async function missing(accountId: string, fileIds: readonly string[]): Promise<string[]> {
+  const found = await present(accountId, fileIds)
+  return fileIds.filter((fileId) => !found.has(fileId))
+}
+
+/** Those of these files that the account has, by their ids. */
+async function present(accountId: string, fileIds: readonly string[]) {
+  const files = await Promise.all([...new Set(fileIds)].map((fileId) => evenDeleted(accountId, fileId)))
+  return new Map(files.flatMap((file) => (file && !file.deletedAt ? [[file.fileId, file] as const] : [])))
+}
+
+/** How long the bytes of a deleted file stay: longer than a task that was given it can wait for its first start. */
+const keptMs = 7 * 86_400_000
+
+/**
+ * Deletes a file: it is gone for its owner and its room is free at once; tasks that were given it before still find it for a week.
+ * Raises `file_not_found`, and `file_in_use` where it is a reference file of an agent.
+ */
+export async function remove(accountId: string, fileId: string): Promise<void> {
+  const file = await row(accountId, fileId)
+  await releaseFromArchived(file)
+  const refused = await transact({
+    file: FileEntity.patch({ accountId, fileId })
+      .set({ deletedAt: now().toISOString(), ...Sweep.due(fileId, millis() + keptMs) })
+      .where(({ deletedAt, agentIds }, { notExists }) => `${notExists(deletedAt)} AND ${notExists(agentIds)}`),
+    account: AccountEntity.patch({ accountId }).add({ fileBytes: -file.sizeBytes }),
+  })
+  // Somebody has deleted it or begun to use it since it was looked at.
+  if (refused.includes("file")) return remove(accountId, fileId)
+}
+
+/** Archived agents take no new tasks, so nobody need ask them. Raises `file_in_use` where another has the file. */
+async function releaseFromArchived({ accountId, fileId, agentIds = [] }: FileRow) {
+  if (!agentIds.length) return
+  const agents = await Promise.all(agentIds.map((agentId) => AgentEntity.get({ accountId, agentId }).go({ consistent: true })))
+  const using = agents.flatMap(({ data }) => (data && !data.archivedAt ? [data.agentId] : []))
+  if (using.length) throw new Problem("file_in_use", { agentIds: using })
+  await FileEntity.patch({ accountId, fileId }).delete({ agentIds }).go()
+}
+
+/** Deletes what is left of the files whose time has come. Answers how many they were. */
+export async function sweep(): Promise<number> {
+  const due = await Sweep.overdue((sweepShard, now) =>
+    FileEntity.query
+      .dueForSweep({ sweepShard })
+      .lt({ sweepAt: now })
+      .go({ pages: "all", attributes: ["accountId", "fileId"] }),
+  )
+  for (const { accountId, fileId } of due) {
+    const file = await evenDeleted(accountId, fileId)
+    if (!file) continue
+    await Storage.remove(file.objectKey)
+    await FileEntity.delete({ accountId, fileId }).go()
   }
+  return due.length
 }
 
-/** A container is not to be trusted: its name must be a plain relative path. */
-function checked(filename: string) {
-  const isPlain =
-    filename.split("/").every((part) => part !== "" && part !== "." && part !== "..") && !/[\\\p{Cc}]/u.test(filename)
-  if (!isPlain) throw invalid("filename", "This is not a relative path below output/")
-  return filename
-}
-
-const view = (row: OutputRow): z.infer<typeof TaskFile> => ({
+/** Row to wire, field by field: a new column stays private until someone adds it here. */
+export const view = (row: FileRow): z.infer<typeof View> => ({
   id: row.fileId,
   filename: row.filename,
   contentType: row.contentType ?? null,
   sizeBytes: row.sizeBytes,
   createdAt: row.createdAt,
-  outputName: row.outputName ?? null,
 })

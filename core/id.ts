@@ -13,6 +13,7 @@ const prefixes = {
   task: "tsk",
   event: "evt",
   file: "file",
+  upload: "upl",
   run: "run",
   secret: "sec",
   signal: "sig",

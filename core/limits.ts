@@ -12,6 +12,12 @@ export const limits = {
   /** JSON of `metadata`, in bytes. */
   metadataBytes: 16 * 1024,
   inputFiles: 50,
+  /** Of an agent's version. */
+  referenceFiles: 50,
+  /** In characters. */
+  filename: 255,
+  /** One file: what S3 takes in one request. */
+  fileBytes: 5 * 1024 ** 3,
   repositories: 20,
   aliasesPerRepository: 20,
   sshKeysPerRepository: 10,

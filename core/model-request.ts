@@ -6,7 +6,7 @@ import { limits } from "./limits.ts"
 import { invalid, Problem } from "./problem.ts"
 import { type PreparedModelRequest, type PrepareModelRequest, storedRequestHeader } from "./protocol.ts"
 import * as Run from "./run.ts"
-import { presignedPut } from "./upload.ts"
+import * as Storage from "./storage.ts"
 
 /**
  * Bodies of model requests: what is too large for the way through the gateway is stored first, and named in its place. A request may
@@ -25,7 +25,8 @@ export async function prepare(
   await Run.claimed(ref)
   if (size_bytes > limits.storedModelRequestBytes) throw new Problem("payload_too_large")
   const request_id = newId("modelRequest")
-  return { request_id, ...(await presignedPut(keyOf(ref, request_id), size_bytes)) }
+  const { url, method, headers } = await Storage.presignedPut(keyOf(ref, request_id), { sizeBytes: size_bytes })
+  return { request_id, upload_url: url, method, headers }
 }
 
 interface Request {

@@ -10,7 +10,7 @@ import * as Version from "./version.ts"
 
 /** What differs in the next version of an agent, and what must be written along with it. */
 interface Revision {
-  set: Partial<Pick<VersionRow, "repositories">>
+  set: Partial<Pick<VersionRow, "repositories" | "referenceFileIds">>
   writes: Writes<string>
 }
 

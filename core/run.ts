@@ -3,11 +3,12 @@ import type { z } from "zod"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis, now } from "./clock.ts"
 import * as Execution from "./execution.ts"
-import * as File from "./file.ts"
+import * as Input from "./input.ts"
 import { limits } from "./limits.ts"
 import * as Log from "./log.ts"
 import { sign, verify } from "./mac.ts"
 import { micros } from "./money.ts"
+import * as Output from "./output.ts"
 import { Problem } from "./problem.ts"
 import {
   type AppendLogs,
@@ -130,8 +131,8 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
       hibernation: hibernationOf(spec),
     },
     output_policy: spec.settings.outputPolicy,
-    input_files: [],
-    reference_files: [],
+    input_files: await Input.named(spec.accountId, spec.inputFileIds),
+    reference_files: await Input.named(spec.accountId, spec.referenceFileIds),
     checkpoint: await Checkpoint.segmentsOf(task.accountId, task.taskId),
   }
 }
@@ -174,16 +175,22 @@ export async function reportUsage(ref: Ref, { cost_usd }: z.output<typeof Report
   return { accepted: true as const }
 }
 
+/** Raises `lease_lost`, `file_not_found` for what is no file of the task. */
+export async function fileAddress(ref: Ref, fileId: string) {
+  await claimed(ref)
+  return Input.address(await Task.spec(ref.accountId, ref.taskId), fileId)
+}
+
 /** Raises `lease_lost`. */
 export async function prepareOutput(ref: Ref, output: z.output<typeof PrepareOutput>) {
   await claimed(ref)
-  return File.prepare(ref.accountId, ref.taskId, ref.runId, output)
+  return Output.prepare(ref.accountId, ref.taskId, ref.runId, output)
 }
 
 /** Raises `lease_lost`, `upload_incomplete`. */
 export async function completeOutput(ref: Ref, output: z.output<typeof PrepareOutput>) {
   await claimed(ref)
-  return File.complete(ref.accountId, ref.taskId, ref.runId, output)
+  return Output.complete(ref.accountId, ref.taskId, ref.runId, output)
 }
 
 /** The agent has reached its end. Sent again, it answers the same. Raises `lease_lost`. */

@@ -189,6 +189,7 @@ export const versionsOf = (accountId: string): VersionRow[] =>
         defaults,
         skills: [],
         repositories: [],
+        referenceFileIds: [],
         createdAt,
       }))
       .reverse(),

@@ -3,32 +3,33 @@ import * as Attempt from "./attempt.ts"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis } from "./clock.ts"
 import * as Execution from "./execution.ts"
+import * as File from "./file.ts"
 import { isTerminal } from "./lifecycle.ts"
-import { due, graceMs, shards } from "./sweep.ts"
+import * as Sweep from "./sweep.ts"
 import { TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import { isRefused } from "./transaction.ts"
+import * as Upload from "./upload.ts"
 
-/** Finds and mends what got stuck: a task whose execution never started, or ended without ending the task. */
+/** Finds and mends what got stuck, and clears away what nobody wants any more. */
 
-/** Looks at every task that is due. Answers how many it looked at. */
-export async function sweep(): Promise<{ looked: number }> {
-  const now = new Date(millis()).toISOString()
-  const found = await Promise.all(
-    shards.map(
-      async (sweepShard) =>
-        (
-          await TaskEntity.query
-            .dueForSweep({ sweepShard })
-            .lt({ sweepAt: now })
-            .go({ pages: "all", attributes: ["accountId", "taskId"] })
-        ).data,
-    ),
-  )
-  const tasks = found.flat()
-  for (const { accountId, taskId } of tasks) await mend(await Task.row(accountId, taskId))
+/** Looks at everything that is due. Answers how many of each kind it looked at. */
+export async function sweep() {
+  const looked = { tasks: await sweepTasks(), uploads: await Upload.sweep(), files: await File.sweep() }
   await Checkpoint.sweep()
-  return { looked: tasks.length }
+  return looked
+}
+
+/** A task may be stuck: its execution never started, or ended without ending the task. */
+async function sweepTasks() {
+  const tasks = await Sweep.overdue((sweepShard, now) =>
+    TaskEntity.query
+      .dueForSweep({ sweepShard })
+      .lt({ sweepAt: now })
+      .go({ pages: "all", attributes: ["accountId", "taskId"] }),
+  )
+  for (const { accountId, taskId } of tasks) await mend(await Task.row(accountId, taskId))
+  return tasks.length
 }
 
 const Input = z.object({ accountId: z.string(), taskId: z.string() })
@@ -60,7 +61,7 @@ export async function mend(task: TaskRow): Promise<{ done: "nothing" | "started"
 async function later({ accountId, taskId, version }: TaskRow) {
   try {
     await TaskEntity.patch({ accountId, taskId })
-      .set(due(taskId, millis() + graceMs))
+      .set(Sweep.due(taskId, millis() + Sweep.graceMs))
       .where((row, { eq }) => eq(row.version, version))
       .go()
   } catch (error) {

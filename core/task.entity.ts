@@ -101,6 +101,9 @@ export const SpecEntity = new Entity(
       /** Whether the base prompt is the task's own, to be shown among its overrides. */
       overridesBasePrompt: { type: "boolean", required: true },
       execution: { type: CustomAttributeType<Execution>("any"), required: true },
+      inputFileIds: { type: "list", items: { type: "string" }, required: true },
+      /** Those of the version. */
+      referenceFileIds: { type: "list", items: { type: "string" }, required: true },
       /** Where the provider's key may be found, the first that is there counts. */
       keySecretIds: { type: "list", items: { type: "string" }, required: true },
       settings: { type: CustomAttributeType<StoredDefaults>("any"), required: true },

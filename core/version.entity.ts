@@ -29,6 +29,7 @@ export const VersionEntity = new Entity(
       defaults: { type: CustomAttributeType<StoredDefaults>("any"), required: true },
       skills: { type: CustomAttributeType<{ skill: string; sshKeyId?: string | undefined }[]>("any"), required: true },
       repositories: { type: CustomAttributeType<Mount[]>("any"), required: true },
+      referenceFileIds: { type: "list", items: { type: "string" }, required: true },
       createdAt: { type: "string", required: true, readOnly: true },
     },
     indexes: {

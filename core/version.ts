@@ -52,6 +52,7 @@ export const View = z
     basePrompt: z.string(),
     taskTitleInstructions: z.string().nullable(),
     skills: z.array(SkillView),
+    referenceFileIds: z.array(z.string()),
     defaults: DefaultsView,
     createdAt: z.iso.datetime(),
   })
@@ -122,6 +123,7 @@ export const view = async (row: VersionRow): Promise<View> => ({
   basePrompt: await Text.load(row.basePrompt),
   taskTitleInstructions: row.taskTitleInstructions === undefined ? null : await Text.load(row.taskTitleInstructions),
   skills: row.skills.map(({ skill, sshKeyId }) => ({ skill, sshKeyId: sshKeyId ?? null })),
+  referenceFileIds: row.referenceFileIds,
   defaults: viewDefaults(row.defaults),
   createdAt: row.createdAt,
 })

@@ -8,7 +8,7 @@ const entity = ["__edb_e__", "__edb_v__"]
 const indexes = [
   { name: "tasksByAgent", shows: ["accountId", "taskId", "status", "mode"] },
   { name: "deliveriesByWebhook", shows: ["accountId", "webhookId", "deliveryId"] },
-  { name: "sweep", shows: ["accountId", "taskId", "deliveryId"] },
+  { name: "sweep", shows: ["accountId", "taskId", "deliveryId", "uploadId", "fileId"] },
 ]
 
 /** The one table. */

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
 import { ECSClient } from "@aws-sdk/client-ecs"
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
+import { HeadObjectCommand, S3Client, type S3ServiceException } from "@aws-sdk/client-s3"
 import { SFNClient } from "@aws-sdk/client-sfn"
 import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb"
 
@@ -47,4 +48,14 @@ export const items = async (aws: Aws, partition: string, prefix = ""): Promise<I
     }),
   )
   return Items
+}
+
+/** Whether an object lies in the stack's bucket: S3's status, 200 or 404. */
+export const objectAt = async (aws: Aws, Key: string): Promise<number | undefined> => {
+  const s3 = new S3Client({ ...configOf(aws), forcePathStyle: true })
+  try {
+    return (await s3.send(new HeadObjectCommand({ Bucket: "dormouse-data-000000000000", Key }))).$metadata.httpStatusCode
+  } catch (error) {
+    return (error as S3ServiceException).$metadata.httpStatusCode
+  }
 }

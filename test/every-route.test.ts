@@ -9,14 +9,17 @@ import { problemsOf } from "../openapi/conventions.ts"
 import { type Answer, as, newAccount, shared } from "./app.ts"
 import { type Container, claimedContainer, newContainer, storeOutput } from "./container.ts"
 import { loseAnswer } from "./idempotency.ts"
-import { agentBody, newRepository, newSshKey } from "./make.ts"
+import { agentBody, newFile, newRepository, newSshKey, newUpload } from "./make.ts"
 
 /** What holds for every endpoint, asked of every endpoint there is. A new route is under these tests without a word here. */
 
 const app = shared()
 const routes = [...(await routesOf("api")), ...(await routesOf("agent")), ...(await routesOf("gateway"))]
 const named = (chosen: Route[]) => chosen.map((route): [string, Route] => [route.name, route])
-const idsIn = ({ name }: Route) => [...name.matchAll(/\{(\w+)\}/g)].map(([, id]) => id!)
+
+/** What an id in a route's path is of: two kinds of things may have the same name there. */
+const thingOf = ({ name }: Route, id: string) => (id === "fileId" && name.includes("/tasks/") ? "outputId" : id)
+const idsIn = (route: Route) => [...route.name.matchAll(/\{(\w+)\}/g)].map(([, id]) => thingOf(route, id!))
 
 const publicRoutes = routes.filter(({ door }) => door === "key")
 const protectedRoutes = routes.filter(({ door }) => door !== "anybody")
@@ -33,7 +36,7 @@ type Account = Awaited<ReturnType<typeof newAccount>>
 /** Ids that no account has, by their names in paths. */
 const unknown: Ids = new Proxy({}, { get: (_, name: string) => `${name}_that_nobody_has` })
 
-/** One of each kind of thing that an account owns, by the name of its id in paths. */
+/** One of each kind of thing that an account owns, by the name of its id in paths and bodies. */
 const makeThings = async (account: Account): Promise<Ids> => {
   const container = await claimedContainer(app, account)
   const { agentId, agentVersionId: versionId, id: taskId } = container.task
@@ -54,7 +57,9 @@ const makeThings = async (account: Account): Promise<Ids> => {
     taskId,
     webhookId: madeWebhook.webhook.id,
     deliveryId: delivery.id,
-    fileId: await storeOutput(container, "report.md", Buffer.from("x")),
+    outputId: await storeOutput(container, "report.md", Buffer.from("x")),
+    fileId: (await newFile(account)).id,
+    uploadId: await newUpload(account),
     sshKeyId: (await newSshKey(account)).id,
     repositoryId: (await newRepository(account)).id,
   }
@@ -62,6 +67,7 @@ const makeThings = async (account: Account): Promise<Ids> => {
 
 /** What must have happened before a route can do what its example says. */
 const before: Record<string, string> = {
+  "DELETE /agents/{agentId}/reference-files/{fileId}": "POST /agents/{agentId}/reference-files",
   "DELETE /agents/{agentId}/repositories/{repositoryId}": "POST /agents/{agentId}/repositories",
   "DELETE /ssh-keys/{sshKeyId}/repositories/{repositoryId}": "POST /ssh-keys/{sshKeyId}/repositories",
 }
@@ -73,15 +79,16 @@ const isFork = ({ name }: Route) => name.endsWith("/fork")
 /** Things of its own for a request that changes them. */
 const thingsFor = async (route: Route): Promise<Ids> => {
   if (isFork(route)) return { ...ownThings, ...standard }
-  const things = idsIn(route).length ? await makeThings(own) : {}
+  const things = idsIn(route).length || namesThings(route) ? await makeThings(own) : {}
   const first = routes.find(({ name }) => name === before[route.name])
   if (first) await call(first, { ids: things, key: own.apiKey })
   return things
 }
 
-const urlOf = ({ name, method }: Route, ids: Ids) => {
-  const path = name.split(" ")[1]!.replace("{provider}", "anthropic").replace("{proxy+}", "v1/messages")
-  return `${method === "ANY" ? "POST" : method} ${path.replace(/\{(\w+)\}/g, (_, id: string) => wanted(ids, id))}`
+const urlOf = (route: Route, ids: Ids) => {
+  const path = route.name.split(" ")[1]!.replace("{provider}", "anthropic").replace("{proxy+}", "v1/messages")
+  const method = route.method === "ANY" ? "POST" : route.method
+  return `${method} ${path.replace(/\{(\w+)\}/g, (_, id: string) => wanted(ids, thingOf(route, id)))}`
 }
 
 const wanted = (ids: Ids, id: string) => {
@@ -91,9 +98,14 @@ const wanted = (ids: Ids, id: string) => {
 
 const exampleOf = ({ body }: Route) => body?.meta()?.example
 
-/** The documented body, about things that there are: an id in it stands for the thing of its kind. */
+const namesThings = (route: Route) => Object.keys(exampleOf(route) ?? {}).some((name) => /Ids?$/.test(name))
+
+/** The documented body, about things that there are: an id in it stands for the thing of its kind, ids for one of them. */
 const bodyOf = (route: Route, ids: Ids) =>
-  JSON.parse(JSON.stringify(exampleOf(route) ?? null), (name, value) => (name in ids ? ids[name] : value)) ?? undefined
+  JSON.parse(JSON.stringify(exampleOf(route) ?? null), (name, value) => {
+    const one = name.replace(/s$/, "")
+    return one in ids ? (Array.isArray(value) ? [ids[one]] : ids[one]) : value
+  }) ?? undefined
 
 const queryOf = ({ query }: Route) => {
   const example = query?.meta()?.example as Record<string, string> | undefined
@@ -289,7 +301,10 @@ describe.each(named(publicRoutes))("%s", (_, route) => {
 describe.each(named(containerRoutes))("%s", (_, route) => {
   test("answers the documented example with what it promises", async () => {
     const fresh = route.door === "claim" ? await newContainer(app, own) : await claimedContainer(app, own)
-    const { status, body } = await call(route, { ids: { run_id: fresh.runId }, key: keyFor(route, { ...own, ...fresh }) })
+    const { status, body } = await call(route, {
+      ids: { run_id: fresh.runId, file_id: "file_of_nobody" },
+      key: keyFor(route, { ...own, ...fresh }),
+    })
     if (route.body) expect(body.error?.code).not.toBe("invalid_request")
     expect(status).not.toBe(500)
   })
@@ -297,7 +312,10 @@ describe.each(named(containerRoutes))("%s", (_, route) => {
 
 describe.each(named(containerRoutes.filter(({ name }) => name.includes("{run_id}"))))("%s", (_, route) => {
   test("403 foreign_run: a token is good for its own run only", async () => {
-    const { status, body } = await call(route, { ids: { run_id: "run_of_somebody_else" }, key: container.runToken })
+    const { status, body } = await call(route, {
+      ids: { run_id: "run_of_somebody_else", file_id: "file_of_nobody" },
+      key: container.runToken,
+    })
     expect(status).toBe(403)
     expect(body.error.code).toBe("foreign_run")
   })

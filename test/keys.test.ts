@@ -31,6 +31,8 @@ const outside: Record<string, string> = {
   "task in sweep": "sweep#${sweepShard}",
   "checkpoint in sweep": "checkpoints#${sweepShard}",
   "delivery in sweep": "delivery-sweep#${sweepShard}",
+  "upload in sweep": "sweep-uploads#${sweepShard}",
+  "file in sweep": "sweep-files#${sweepShard}",
 }
 
 describe("partition keys", () => {

@@ -1,4 +1,4 @@
-import type { Caller } from "./app.ts"
+import type { Answer, Caller } from "./app.ts"
 
 /** Valid things, with whatever a test wants to be different. */
 
@@ -50,5 +50,36 @@ export const newRepository = async (caller: Caller, overrides: object = {}) => {
 export const newSshKey = async (caller: Caller) => {
   const { status, body } = await caller.send("POST /ssh-keys", { name: "Deploy key" })
   if (status !== 201) throw new Error(`The key was refused: ${status} ${JSON.stringify(body)}`)
+  return body
+}
+
+/** Sends bytes to where `POST /uploads/prepare` said, as it said. Their length, which may be another, is told by `fetch`. */
+export const put = ({ body }: Answer, bytes: string | Uint8Array) => {
+  const { "content-length": _, ...headers } = body.headers
+  return fetch(body.uploadUrl, { method: body.method, headers, body: Buffer.from(bytes) })
+}
+
+/** Prepares an upload and sends its bytes; answers its id. */
+export const newUpload = async (
+  caller: Caller,
+  bytes: string | Uint8Array = "a,b\n1,2\n",
+  announced: object = {},
+): Promise<string> => {
+  const prepared = await caller.send("POST /uploads/prepare", {
+    filename: "data.csv",
+    sizeBytes: Buffer.byteLength(bytes),
+    ...announced,
+  })
+  if (prepared.status !== 201) throw new Error(`The upload was refused: ${prepared.status} ${JSON.stringify(prepared.body)}`)
+  const stored = await put(prepared, bytes)
+  if (stored.status !== 200) throw new Error(`S3 refused the upload: ${stored.status} ${await stored.text()}`)
+  return prepared.body.uploadId
+}
+
+/** Uploads a file and answers it. */
+export const newFile = async (caller: Caller, bytes?: string | Uint8Array, announced?: object) => {
+  const uploadId = await newUpload(caller, bytes, announced)
+  const { status, body } = await caller.send("POST /uploads/complete", { uploadId })
+  if (status !== 201) throw new Error(`The upload was not completed: ${status} ${JSON.stringify(body)}`)
   return body
 }

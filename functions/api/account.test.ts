@@ -15,7 +15,7 @@ describe("GET /account", () => {
       email: null,
       creditBalance: 12.345678,
       billingMode: "standard",
-      fileStorage: { usedBytes: 0, quotaBytes: 10 * 1024 ** 3, isEnforced: true },
+      fileStorage: { usedBytes: 0, reservedBytes: 0, quotaBytes: 10 * 1024 ** 3, isEnforced: true },
       checkpointStorage: { usedBytes: 0, quotaBytes: 20 * 1024 ** 3, isEnforced: true },
       defaultProvider: "anthropic",
       hasProviderApiKey: { anthropic: false, openrouter: false, openai: false },

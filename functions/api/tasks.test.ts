@@ -177,7 +177,7 @@ describe("POST /agents/{agentId}/tasks", () => {
     ["metadata", { metadata: { text: "x".repeat(16 * 1024 - '{"text":""}'.length + 1) } }],
     ["versionId", { versionId: 1 }],
     ["inputFileIds", { inputFileIds: Array.from({ length: 51 }, () => "file_1") }],
-    ["inputFileIds", { inputFileIds: ["file_nothing"] }],
+    ["inputFileIds.0", { inputFileIds: ["file_nothing"] }],
     ["inputRepositories.0.tag", { inputRepositories: [{ repositoryId: "repo_1", mountingPoint: "app" }] }],
     ["inputRepositories.0.colour", { inputRepositories: [{ repositoryId: "r", tag: "t", mountingPoint: "m", colour: "red" }] }],
     ["inputRepositories", { inputRepositories: [{ repositoryId: "repo_nothing", tag: "main", mountingPoint: "app" }] }],

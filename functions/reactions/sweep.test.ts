@@ -1,9 +1,10 @@
 import { DescribeExecutionCommand, StopExecutionCommand } from "@aws-sdk/client-sfn"
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { invoke, items, sfnOf } from "#test/aws.ts"
+import { invoke, items, objectAt, sfnOf, tableOf } from "#test/aws.ts"
 import { type Container, containerOf, statusOf, type Task } from "#test/container.ts"
-import { newAgent, newTask } from "#test/make.ts"
+import { newAgent, newFile, newTask, put } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
 
@@ -25,6 +26,7 @@ afterAll(async () => {
 })
 
 const dispatched = async () => newTask(account, (await newAgent(account)).id)
+const nothing = { tasks: 0, uploads: 0, files: 0, deliveries: 0 }
 const sweep = () => invoke(app, "dormouse-reactions-sweep", { source: "aws.events", "detail-type": "Scheduled Event" })
 const runsOf = (task: Task) => items(app, `${account.accountId}#${task.id}`, "run#")
 const rowOf = async (task: Task) => (await items(app, `${account.accountId}#${task.id}`, "task"))[0]!
@@ -59,7 +61,7 @@ describe("a task whose execution was never started", () => {
   test("twice: it is left alone for an hour", async () => {
     const container = await swept()
     const before = await rowOf(container.task)
-    expect(await sweep()).toEqual({ tasks: 0, deliveries: 0 })
+    expect(await sweep()).toEqual(nothing)
     expect(await rowOf(container.task)).toEqual(before)
     await container.send("complete", { result: null })
   })
@@ -70,7 +72,7 @@ describe("a task that has ended", () => {
     const container = await swept()
     await container.send("complete", { result: null })
     time.advance(100 * 60 * minutes)
-    expect(await sweep()).toEqual({ tasks: 0, deliveries: 0 })
+    expect(await sweep()).toEqual(nothing)
   })
 })
 
@@ -119,5 +121,94 @@ describe("an execution that was not told that its run has ended", () => {
     await expect.poll(() => executionStatus(container.task), { timeout: 15_000 }).toBe("SUCCEEDED")
     expect(await runsOf(container.task)).toHaveLength(1)
     expect((await rowOf(container.task)).status).toBe("finished")
+  })
+})
+
+describe("an upload that nobody completes", () => {
+  const storage = async () => (await account.send("GET /account")).body.fileStorage
+  const prepared = () => account.send("POST /uploads/prepare", { filename: "late.csv", sizeBytes: 5 })
+  const complete = (uploadId: string) => account.send("POST /uploads/complete", { uploadId })
+  const objectIn = (uploadId: string) => objectAt(app, `files/${account.accountId}/${uploadId}`)
+
+  test("works: an hour after its address has gone stale its room is free again, and its bytes are gone", async () => {
+    const { usedBytes, reservedBytes } = await storage()
+    const upload = await prepared()
+    await put(upload, "12345")
+    time.advance(14 * minutes)
+    expect((await storage()).reservedBytes).toBe(reservedBytes + 5)
+
+    time.advance(2 * minutes)
+    const stale = await prepared()
+    time.advance(16 * minutes)
+    expect((await put(stale, "12345")).status).toBe(403)
+
+    time.advance(61 * minutes)
+    expect(await objectIn(upload.body.uploadId)).toBe(200)
+    await Promise.all([sweep(), sweep()])
+    expect(await storage()).toMatchObject({ usedBytes, reservedBytes })
+    expect(await objectIn(upload.body.uploadId)).toBe(404)
+    const { status, body } = await complete(upload.body.uploadId)
+    expect([status, body.error.code]).toEqual([422, "upload_expired"])
+    expect(await sweep()).toEqual(nothing)
+  })
+
+  test("meanwhile: bytes that were long on their way are taken until then", async () => {
+    const upload = await prepared()
+    await put(upload, "12345")
+    time.advance(70 * minutes)
+    await sweep()
+    const { status, body } = await complete(upload.body.uploadId)
+    expect(status).toBe(201)
+    time.advance(24 * 60 * minutes)
+    expect(await sweep()).toEqual(nothing)
+    expect((await account.send(`GET /files/${body.id}/content`)).body).toBe("12345")
+  })
+
+  test("twice: a sweep that was interrupted is taken up where it was, and gives nothing back again", async () => {
+    const { reservedBytes } = await storage()
+    const { uploadId } = (await prepared()).body
+    time.advance(80 * minutes)
+    await sweep()
+    await tableOf(app).send(
+      new UpdateCommand({
+        TableName: "dormouse",
+        Key: { pk: `${account.accountId}#uploads`, sk: `upload#${uploadId}` },
+        UpdateExpression: "SET sweepShard = :shard, sweepAt = :at, sweepPk = :pk, sweepSk = :at",
+        ExpressionAttributeValues: { ":shard": "0", ":at": "2026-01-01T00:00:00.000Z", ":pk": "sweep-uploads#0" },
+      }),
+    )
+    expect(await sweep()).toEqual({ ...nothing, uploads: 1 })
+    expect(await sweep()).toEqual(nothing)
+    expect((await storage()).reservedBytes).toBe(reservedBytes)
+  })
+
+  test("meanwhile: completed or given up at the same moment, it is one of the two, and counted so", async () => {
+    const { usedBytes, reservedBytes } = await storage()
+    const uploads = await Promise.all(Array.from({ length: 6 }, prepared))
+    for (const upload of uploads) await put(upload, "12345")
+    time.advance(80 * minutes)
+    const [, ...answers] = await Promise.all([sweep(), ...uploads.map(({ body }) => complete(body.uploadId))])
+    await sweep()
+    const files = answers.filter(({ status }) => status === 201)
+    const refused = answers.filter(({ status }) => status !== 201).map(({ body }) => body.error.code)
+    expect(refused.filter((code) => code !== "upload_expired" && code !== "upload_incomplete")).toEqual([])
+    expect(await storage()).toMatchObject({ usedBytes: usedBytes + 5 * files.length, reservedBytes })
+    for (const { body } of files) expect((await account.send(`GET /files/${body.id}/content`)).body).toBe("12345")
+  })
+})
+
+describe("a file that was deleted", () => {
+  test("works: a week later its bytes are gone, and nothing is left of it", async () => {
+    const file = await newFile(account, "12345")
+    const [row] = await items(app, `${account.accountId}#files`, `file#${file.id}`)
+    await account.send(`DELETE /files/${file.id}`)
+    time.advance(6 * 24 * 60 * minutes)
+    await sweep()
+    expect(await objectAt(app, row!.objectKey)).toBe(200)
+
+    time.advance(25 * 60 * minutes)
+    await Promise.all([sweep(), sweep()])
+    expect(await objectAt(app, row!.objectKey)).toBe(404)
+    expect(await items(app, `${account.accountId}#files`, `file#${file.id}`)).toEqual([])
   })
 })

@@ -12,6 +12,6 @@ const Ended = z.object({
 export const handler = async (event: unknown) => {
   const ended = Ended.safeParse(event)
   if (ended.success) return Sweeper.ended(ended.data.detail.executionArn)
-  const [tasks, deliveries] = await Promise.all([Sweeper.sweep(), DeliverySweeper.sweep()])
-  return { tasks: tasks.looked, deliveries: deliveries.looked }
+  const [looked, deliveries] = await Promise.all([Sweeper.sweep(), DeliverySweeper.sweep()])
+  return { ...looked, deliveries: deliveries.looked }
 }
