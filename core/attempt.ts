@@ -1,8 +1,10 @@
-import { now } from "./clock.ts"
+import * as Billing from "./billing.ts"
+import { millis, now } from "./clock.ts"
+import * as Credit from "./credit.ts"
 import * as Execution from "./execution.ts"
 import * as Fargate from "./fargate.ts"
 import { newId } from "./id.ts"
-import { isTerminal } from "./lifecycle.ts"
+import { canStart, closingFor } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
 import * as Place from "./place.ts"
 import { Problem } from "./problem.ts"
@@ -10,21 +12,20 @@ import { errorCharacters } from "./protocol.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
 import * as Run from "./run.ts"
 import * as Settlement from "./settlement.ts"
-import { WaitEntity } from "./signal.entity.ts"
-import { type SpecRow, TaskEntity, type TaskRow } from "./task.entity.ts"
+import type { closings } from "./signal.entity.ts"
+import * as Successor from "./successor.ts"
+import type { SpecRow, TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import * as Text from "./text.ts"
 import { transact } from "./transaction.ts"
+import { transition } from "./transition.ts"
 
 /** Attempts at running a task: started by its execution, lost with their container, followed by the next. */
 
-interface Start {
+interface Start extends Execution.Waiting {
   accountId: string
   taskId: string
-  /** The execution's token for this waiting. */
-  token: string
-  /** When the execution entered the state: a retry of the same start says the same, a new attempt something else. */
-  entry: string
+  generation: number
 }
 
 /** Too many containers were lost in a row. The name is the error that the execution sees. */
@@ -34,78 +35,112 @@ class AttemptsExhausted extends Error {
 
 /**
  * Starts the container of the next attempt. One start is one container: the first call of an entry fixes the run in one conditional
- * write, a repeated one reuses it and only replaces the token. Throws `Fargate.Capacity`, to be called again later.
+ * write, a repeated one reuses it and only replaces the token. Where there is nothing to start, the execution goes on as the task
+ * stands. Throws `Fargate.Capacity`, to be called again later.
  */
-export async function start({ accountId, taskId, token, entry }: Start): Promise<void> {
-  const [task, spec] = await Promise.all([Task.row(accountId, taskId), Task.spec(accountId, taskId)])
-  if (isTerminal(task.status)) return Execution.answer(token, "success")
-  const run = (await resume(task, token, entry)) ?? (await begin(task, spec, token, entry))
-  if (run.status !== "starting") return
+export async function start({ accountId, taskId, generation, ...waiting }: Start): Promise<void> {
+  const task = await Task.row(accountId, taskId)
+  if (task.generation > generation) return Execution.passOn(waiting.token, task, "Superseded")
+  const run = (await resume(task, waiting)) ?? (await begin(await prepare(task, waiting.entry), waiting))
+  if (run?.status === "starting") await startContainer(run, await Task.spec(accountId, taskId))
+}
 
-  const ref = { accountId, taskId, runId: run.runId }
+/** The run that this very entry has begun before, with the new token in place of the old. */
+async function resume(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow | undefined> {
+  const { accountId, taskId, runId } = task
+  if (runId === undefined) return undefined
+  const run = await Run.row({ accountId, taskId, runId })
+  if (run.entry !== waiting.entry) return undefined
+  await transact({ wait: Execution.keep(accountId, taskId, runId, waiting) })
+  // Whatever ended the run until now found no token, or an old one.
+  const after = await Task.row(accountId, taskId)
+  if (after.waitId !== runId) await Execution.passOn(waiting.token, after, closingFor(after) ?? "Lost")
+  return Run.row({ accountId, taskId, runId })
+}
+
+/** The task as another entry finds it: without a container that is still thought to run, and with what is due done. */
+async function prepare({ accountId, taskId, runId, container }: TaskRow, entry: string): Promise<TaskRow> {
+  if (runId !== undefined && container !== "none") {
+    const run = await Run.row({ accountId, taskId, runId })
+    if (run.entry < entry) {
+      await Settlement.lose(accountId, taskId, runId, "It stopped reporting.")
+      await stop(run, "Superseded by the next attempt")
+    }
+  }
+  await Settlement.happen(accountId, taskId, (task) => (isDue(task) ? { signal: { kind: "due" } } : undefined))
+  return Task.row(accountId, taskId)
+}
+
+const isDue = ({ hibernateUntilAt, awaitUntilAt }: TaskRow) => {
+  const until = hibernateUntilAt ?? awaitUntilAt
+  return until !== undefined && Date.parse(until) <= millis()
+}
+
+/** Fixes the next run. Undefined where nothing is to be run, and the execution has been told how it goes on. */
+async function begin(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow | undefined> {
+  const { accountId, taskId } = task
+  if (!canStart(task)) return goOn(task, waiting.token)
+  if (task.losses >= limits.attempts) throw new AttemptsExhausted(await whyLost(task))
+  if (Successor.isNeeded(task)) return goOn(await Successor.appoint(task), waiting.token, "Superseded")
+  if (await Billing.isExhausted(task)) return goOn(await Credit.pause(task), waiting.token)
+
+  const run = await newRun(task, waiting.entry)
+  const at = run.createdAt
+  const set = { runId: run.runId, waitId: run.runId, attempt: run.attempt }
+  const moved = transition(task, { kind: "started" }, at, { set })
+  const refused = await transact({
+    ...moved?.writes,
+    run: RunEntity.create(run),
+    wait: Execution.keep(accountId, taskId, run.runId, waiting),
+  })
+  if (refused.length) throw new Problem("conflict")
+  return run
+}
+
+const goOn = async (task: TaskRow, token: string, as: (typeof closings)[number] = closingFor(task) ?? "Lost") => {
+  await Execution.passOn(token, task, as)
+  return undefined
+}
+
+async function newRun({ accountId, taskId, attempt }: TaskRow, entry: string) {
+  const spec = await Task.spec(accountId, taskId)
+  const place = Place.placeOf(spec.settings)
+  return {
+    accountId,
+    taskId,
+    runId: newId("run"),
+    attempt: attempt + 1,
+    status: "starting" as const,
+    entry,
+    region: place.region,
+    cluster: place.cluster,
+    taskDefinition: await Fargate.definitionOf(spec.containerImage, place),
+    createdAt: now().toISOString(),
+    beats: 0,
+    requests: 0,
+    ...unused,
+    settled: unused,
+  }
+}
+
+async function startContainer({ accountId, taskId, runId, taskDefinition }: RunRow, spec: SpecRow) {
+  const ref = { accountId, taskId, runId }
   const place = Place.placeOf(spec.settings)
   const containerArn = await Fargate.start({
-    definition: run.taskDefinition,
+    definition: taskDefinition,
     place,
-    token: run.runId,
-    startedBy: `${accountId}/${taskId}/${run.runId}`,
+    token: runId,
+    startedBy: `${accountId}/${taskId}/${runId}`,
     environment: {
       DORMOUSE_API_URL: Place.apiUrlOf(place),
-      DORMOUSE_RUN_ID: run.runId,
+      DORMOUSE_RUN_ID: runId,
       DORMOUSE_CLAIM_TOKEN: await Run.claimToken(ref),
     },
   })
   await RunEntity.patch(ref).set({ containerArn }).go()
 }
 
-/** The run that this very entry has begun before, with the new token in place of the old. Closes any other run that is still open. */
-async function resume(task: TaskRow, token: string, entry: string): Promise<RunRow | undefined> {
-  if (task.runId === undefined) return undefined
-  const ref = { accountId: task.accountId, taskId: task.taskId, runId: task.runId }
-  const run = await Run.row(ref)
-  if (run.entry !== entry) {
-    await Settlement.lose(ref, "It stopped reporting.")
-    await stop(run, "Superseded by the next attempt")
-    return undefined
-  }
-  await WaitEntity.put({ accountId: ref.accountId, taskId: ref.taskId, waitId: run.runId, token }).go()
-  return run
-}
-
-async function begin({ accountId, taskId }: TaskRow, spec: SpecRow, token: string, entry: string): Promise<RunRow> {
-  const task = await Task.row(accountId, taskId)
-  if (task.attempt >= limits.attempts) throw new AttemptsExhausted(await whyLost(task))
-  const place = Place.placeOf(spec.settings)
-  const taskDefinition = await Fargate.definitionOf(spec.containerImage, place)
-
-  const runId = newId("run")
-  const run = {
-    accountId,
-    taskId,
-    runId,
-    attempt: task.attempt + 1,
-    status: "starting" as const,
-    entry,
-    region: place.region,
-    cluster: place.cluster,
-    taskDefinition,
-    createdAt: now().toISOString(),
-    ...unused,
-  }
-  const refused = await transact({
-    task: TaskEntity.patch({ accountId, taskId })
-      .set({ runId, attempt: run.attempt, version: task.version + 1 })
-      .where(({ version }, { eq }) => eq(version, task.version)),
-    run: RunEntity.create(run),
-    wait: WaitEntity.put({ accountId, taskId, waitId: runId, token }),
-  })
-  if (refused.length) throw new Problem("conflict")
-  return run
-}
-
 const unused = {
-  beats: 0,
-  requests: 0,
   inputTokens: 0,
   outputTokens: 0,
   cacheReadTokens: 0,
@@ -115,7 +150,7 @@ const unused = {
 
 async function whyLost(task: TaskRow) {
   const run = await Run.row({ accountId: task.accountId, taskId: task.taskId, runId: task.runId! })
-  return `The container was lost ${task.attempt} times in a row, at last because: ${run.reason ?? "it stopped reporting."}`
+  return `The container was lost ${task.losses} times in a row, at last because: ${run.reason ?? "it stopped reporting."}`
 }
 
 /** What ECS says of a container that stopped. */
@@ -140,15 +175,21 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
   if (run?.status !== "starting" && run?.status !== "claimed") return
   if (/CannotPullContainer|pull image/i.test(reason)) {
     const error = Text.cut(`The container image could not be pulled: ${reason}`, errorCharacters)
-    await Settlement.fail(accountId, taskId, error)
+    await Settlement.giveUp(accountId, taskId, error)
     return
   }
-  await Settlement.lose(ref, said)
+  await Settlement.lose(accountId, taskId, runId, said)
 }
 
-/** Ends a task whose execution gave up on it, and stops what may still run. `cause` as the state machine has it. */
+/**
+ * Ends a task whose execution gave up on it, and stops what may still run. `cause` as the state machine has it. A container whose task
+ * is being cancelled is told so by being stopped: it has the time until it is killed to save what it has, and to say so.
+ */
 export async function settle(accountId: string, taskId: string, error: string, cause: string): Promise<void> {
-  const task = await Settlement.fail(accountId, taskId, Text.cut(sentence(error, cause), errorCharacters))
+  const task =
+    error === "Cancelled"
+      ? await Task.row(accountId, taskId)
+      : await Settlement.giveUp(accountId, taskId, Text.cut(sentence(error, cause), errorCharacters))
   if (task.runId !== undefined) await stop(await Run.row({ accountId, taskId, runId: task.runId }), "The task has ended")
 }
 

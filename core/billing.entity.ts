@@ -25,3 +25,18 @@ export const LedgerEntity = new Entity(
   },
   table,
 )
+
+/** A task that waits for its account's credit. */
+export const PausedEntity = new Entity(
+  {
+    model: { service: "dormouse", entity: "paused", version: "1" },
+    attributes: { accountId: { type: "string", required: true }, taskId: { type: "string", required: true } },
+    indexes: {
+      byId: {
+        pk: { field: "pk", composite: ["accountId"], template: "${accountId}#paused", casing: "none" },
+        sk: { field: "sk", composite: ["taskId"], template: "${taskId}", casing: "none" },
+      },
+    },
+  },
+  table,
+)

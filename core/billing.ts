@@ -1,6 +1,6 @@
 import { z } from "zod"
 import { AccountEntity, type AccountRow } from "./account.entity.ts"
-import { LedgerEntity } from "./billing.entity.ts"
+import { LedgerEntity, PausedEntity } from "./billing.entity.ts"
 import { now } from "./clock.ts"
 import { prices } from "./limits.ts"
 import { micros } from "./money.ts"
@@ -43,9 +43,22 @@ export function reserve(account: AccountRow, taskId: string, at: string) {
   }
 }
 
+/** Whether an account has nothing left for a task that holds so much back and has used so much that is not charged yet. */
+export async function isExhausted({ accountId, reservedMicros }: TaskRow, pendingSeconds = 0) {
+  if (reservedMicros === 0) return false
+  const { data: account } = await AccountEntity.get({ accountId }).go({ consistent: true })
+  return account !== null && account.balanceMicros + reservedMicros - costOf(pendingSeconds) <= 0
+}
+
+/** Tasks of an account that wait for its credit. */
+export async function paused(accountId: string): Promise<string[]> {
+  const { data } = await PausedEntity.query.byId({ accountId }).go({ pages: "all", consistent: true })
+  return data.map(({ taskId }) => taskId)
+}
+
 interface Use {
-  /** The run that the time is charged for, if it took any. */
-  charge?: { runId: string; seconds: number }
+  /** The turn of the run that the time is charged for, if it took any. */
+  charge?: { runId: string; turn: number; seconds: number }
   /** The task has ended: what was held back is given back. */
   release: boolean
 }
@@ -59,7 +72,7 @@ export function settle(task: TaskRow, { charge, release }: Use, at: string) {
   return {
     ...(back === cost ? {} : { account: AccountEntity.patch({ accountId }).add({ balanceMicros: back - cost }) }),
     ...(charge && {
-      charge: entry(accountId, `charge#${charge.runId}`, "charge", -cost, at, { taskId, seconds: charge.seconds }),
+      charge: entry(accountId, `charge#${charge.runId}#${charge.turn}`, "charge", -cost, at, { taskId, seconds: charge.seconds }),
     }),
     ...(release && { release: entry(accountId, `release#${taskId}`, "release", back, at, { taskId }) }),
   }

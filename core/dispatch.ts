@@ -10,6 +10,8 @@ import * as Event from "./event.ts"
 import * as File from "./file.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
+import { MessageEntity } from "./message.entity.ts"
+import * as Message from "./message.ts"
 import * as Place from "./place.ts"
 import { invalid, Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
@@ -46,17 +48,24 @@ const InputRepository = z.strictObject({
 })
 
 const instructions = z.string().trim().min(1).max(limits.text)
+const whatToDo = "What to do. Lies in the container as `task/TASK.md`."
+
+/** What a task and a conversation are both begun with. */
+export const fields = {
+  versionId: z.string().optional().describe("The agent's current version when left out."),
+  instructions: instructions.describe(whatToDo),
+  inputFileIds: File.Ids.optional().describe("Uploaded files. They lie in the container in `input/`."),
+  inputRepositories: z.array(InputRepository).max(limits.repositories).optional(),
+  skills: Version.Skills.optional().describe("Installed after those of the version."),
+  metadata: Metadata.optional(),
+  overrides: Overrides.optional(),
+}
 
 export const Create = z
   .strictObject({
-    versionId: z.string().optional().describe("The agent's current version when left out."),
-    instructions: instructions.optional().describe("What to do. Lies in the container as `task/TASK.md`."),
+    ...fields,
+    instructions: instructions.optional().describe(whatToDo),
     description: instructions.optional().describe("An older name of `instructions`."),
-    inputFileIds: File.Ids.optional().describe("Uploaded files. They lie in the container in `input/`."),
-    inputRepositories: z.array(InputRepository).max(limits.repositories).optional(),
-    skills: Version.Skills.optional().describe("Installed after those of the version."),
-    metadata: Metadata.optional(),
-    overrides: Overrides.optional(),
   })
   .refine(({ instructions, description }) => (instructions ?? description) !== undefined, {
     path: ["instructions"],
@@ -76,6 +85,11 @@ type Create = z.output<typeof Create>
  * is done. Raises `agent_not_found`, `version_not_found`, `agent_archived`, `insufficient_credit`, `internet_access_required`.
  */
 export async function dispatch(accountId: string, agentId: string, body: Create): Promise<Task.View> {
+  return (await start(accountId, agentId, body)).task
+}
+
+/** Dispatches a task, or a conversation with its first message. Raises what `dispatch` does. */
+export async function start(accountId: string, agentId: string, body: Create, message?: Message.Said) {
   const [agent, account] = await Promise.all([
     Agent.readable(accountId, agentId),
     AccountEntity.get({ accountId }).go({ consistent: true }),
@@ -93,12 +107,19 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
     accountId,
     taskId,
     agentId,
+    ...(message ? conversation(spec.settings) : {}),
     title: Title.automatic(body.instructions),
     reservedMicros,
     createdAt,
+    generationAt: createdAt,
     ...Sweep.due(taskId, millis() + Sweep.pendingMs),
   }
-  const events = ["task.created", "task.turn.queued"] as const
+  const first = message && Message.row(task, task, message, 1, createdAt)
+  const events = [
+    { type: "task.created" as const },
+    ...(first ? [{ type: "task.message.created" as const, messageSequence: first.sequence }] : []),
+    { type: "task.turn.queued" as const },
+  ]
   const created = { ...task, eventSequence: events.length }
 
   const refused = await transact({
@@ -106,14 +127,23 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
     task: TaskEntity.create(created),
     spec: SpecEntity.create(spec),
     secret,
+    message: first && MessageEntity.create(first),
     ...Event.writes(task, events, createdAt),
     ...reservation,
   })
   if (refused.includes("account")) throw new Problem("insufficient_credit")
   if (refused.includes("agent")) throw new Problem("agent_archived")
   if (refused.length) throw new Problem("conflict")
-  return Task.view({ task: created, spec, result: undefined })
+  return { task: await Task.view({ task: created, spec, result: undefined }), row: created, message: first }
 }
+
+const conversation = ({ sessionTtlSeconds = limits.sessionTtlSeconds.default }: StoredDefaults) => ({
+  mode: "conversation" as const,
+  isConversation: true,
+  sessionTtlSeconds,
+  messageSequence: 1,
+  personSequence: 1,
+})
 
 /** The condition that an agent of one's own is still there and not archived. */
 const isInService = (accountId: string, agentId: string) =>
@@ -122,11 +152,25 @@ const isInService = (accountId: string, agentId: string) =>
   )
 
 const blank = {
-  mode: "autonomous" as const,
+  mode: "autonomous" as "autonomous" | "conversation",
   status: "pending" as const,
   version: 1,
   eventSequence: 0,
+  isConversation: false,
   turnNumber: 1,
+  isTurnStarted: false,
+  turnsCompleted: 0,
+  messageSequence: 0,
+  personSequence: 0,
+  queuedMessages: 0,
+  container: "none" as const,
+  isCancelling: false,
+  isPaused: false,
+  losses: 0,
+  cycle: 0,
+  sleptSeconds: 0,
+  parks: 0,
+  runtimeSeconds: 0,
   generation: 1,
   attempt: 0,
   costMicros: 0,

@@ -16,6 +16,7 @@ export const types = [
   "task.failed",
   "task.cancelled",
   "task.expired",
+  "task.mode_switched",
 ] as const
 
 /** One numbered event of a task, put in the transaction of the change that it tells of: so numbers have no gaps. */
@@ -32,6 +33,10 @@ export const EventEntity = new Entity(
       mode: { type: modes, required: true },
       status: { type: statuses, required: true },
       turnNumber: { type: "number" },
+      /** More about it, as JSON, for the list of a conversation's events. */
+      about: { type: "string" },
+      /** Which message it tells of. */
+      messageSequence: { type: "number" },
       generation: { type: "number", required: true },
       occurredAt: { type: "string", required: true },
     },

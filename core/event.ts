@@ -23,13 +23,26 @@ export const Detail = z.object({
 
 const bus = new EventBridgeClient({})
 
+/** Something that happened to a task, to be numbered. */
+export interface Happening {
+  type: EventType
+  /** Of what happened to a turn: which one. */
+  turnNumber?: number
+  /** Of a message: which one. */
+  messageSequence?: number
+  about?: object
+}
+
 /** The writes of a task's next events, numbered on from where it stands, to go into the transaction of the change they tell of. */
-export const writes = (task: TaskRow, types: readonly EventType[], occurredAt: string) =>
+export const writes = (task: TaskRow, happenings: readonly Happening[], occurredAt: string) =>
   Object.fromEntries(
-    types.map((type, i) => [`event${i}`, EventEntity.create(row(task, type, task.eventSequence + 1 + i, occurredAt))]),
+    happenings.map((happening, i) => [
+      `event${i}`,
+      EventEntity.create(row(task, happening, task.eventSequence + 1 + i, occurredAt)),
+    ]),
   )
 
-const row = (task: TaskRow, type: EventType, sequence: number, occurredAt: string) => ({
+const row = (task: TaskRow, { type, turnNumber, messageSequence, about }: Happening, sequence: number, occurredAt: string) => ({
   accountId: task.accountId,
   taskId: task.taskId,
   sequence,
@@ -38,7 +51,9 @@ const row = (task: TaskRow, type: EventType, sequence: number, occurredAt: strin
   agentId: task.agentId,
   mode: task.mode,
   status: task.status,
-  ...(type.startsWith("task.turn.") ? { turnNumber: task.turnNumber } : {}),
+  ...(type.startsWith("task.turn.") ? { turnNumber: turnNumber ?? task.turnNumber } : {}),
+  ...(messageSequence === undefined ? {} : { messageSequence }),
+  ...(about === undefined ? {} : { about: JSON.stringify(about) }),
   generation: task.generation,
   occurredAt,
 })

@@ -14,7 +14,9 @@ import {
 import { setting } from "./aws.ts"
 import { millis } from "./clock.ts"
 import { newId } from "./id.ts"
+import { limits } from "./limits.ts"
 import { type closings, SignalEntity, type SignalRow, WaitEntity } from "./signal.entity.ts"
+import { TaskEntity, type TaskRow } from "./task.entity.ts"
 
 /** A task's execution in Step Functions: started, waiting, told that a waiting is over. */
 
@@ -80,18 +82,46 @@ export const signal = (accountId: string, taskId: string, waitId: string, as: (t
     expiresAt: Math.floor(millis() / 1000) + signalDays * 86_400,
   })
 
+/** A waiting of an execution, as the state that waits has it. */
+export interface Waiting {
+  token: string
+  /** When the execution entered the state: a retry of the same waiting says the same, a new one something later. */
+  entry: string
+  /** Which try it is there. */
+  tries: number
+}
+
+/** The write that keeps a waiting's token. It is refused where a newer one is known: then this call came too late. */
+export const keep = (accountId: string, taskId: string, waitId: string, { token, entry, tries }: Waiting) =>
+  WaitEntity.put({ accountId, taskId, waitId, token, entry, tries }).where(
+    (row, { notExists, lt, eq, lte }) =>
+      `${notExists(row.entry)} OR ${lt(row.entry, entry)} OR (${eq(row.entry, entry)} AND ${lte(row.tries, tries)})`,
+  )
+
 /** Ends the waiting that a signal names. A waiting that is over already counts as done. */
 export async function close({ accountId, taskId, waitId, as }: SignalRow) {
   const token = await tokenOf(accountId, taskId, waitId)
-  if (token) await answer(token, as)
+  if (!token) return
+  const { data: task } = await TaskEntity.get({ accountId, taskId }).go({ consistent: true })
+  await answer(token, as, parkSeconds(task))
 }
 
+/** How long a task that waits or sleeps may do so from now on: what the state machine is told as the cause. */
+function parkSeconds(task: TaskRow | null) {
+  const until = task?.hibernateUntilAt ?? task?.awaitUntilAt
+  if (until === undefined) return limits.pausedSeconds
+  return Math.max(1, Math.ceil((Date.parse(until) - millis()) / 1000))
+}
+
+/** Answers the waiting of a state that has nothing to wait for, the way its task stands. */
+export const passOn = (token: string, task: TaskRow, as: (typeof closings)[number]) => answer(token, as, parkSeconds(task))
+
 /** Answers a token: the waiting succeeded, or ended with an error by that name. */
-export async function answer(token: string, as: (typeof closings)[number], cause = "") {
+async function answer(token: string, as: (typeof closings)[number], parkSeconds: number) {
   const command =
     as === "success"
       ? new SendTaskSuccessCommand({ taskToken: token, output: "{}" })
-      : new SendTaskFailureCommand({ taskToken: token, error: as, cause })
+      : new SendTaskFailureCommand({ taskToken: token, error: as, cause: String(parkSeconds) })
   await ignoringClosed(() => sfn.send(command as SendTaskSuccessCommand))
 }
 

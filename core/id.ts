@@ -15,6 +15,8 @@ const prefixes = {
   file: "file",
   upload: "upl",
   run: "run",
+  message: "msg",
+  wait: "wait",
   secret: "sec",
   signal: "sig",
   webhook: "whk",

@@ -32,9 +32,13 @@ export const limits = {
   requestBytes: 4 * 1024 ** 2,
   /** Characters of an Idempotency-Key. */
   idempotencyKey: 255,
-  page: { max: 100, default: 20, logs: 50, deliveries: 10 },
   webhooks: 20,
   webhookUrl: 2_048,
+  /** How often a task that waits for its account's credit looks for itself whether it is there. */
+  pausedSeconds: 2_592_000,
+  /** After so many sleeps, or so many days, another execution takes a task over: Step Functions ends one after a year or 25,000 events. */
+  execution: { parks: 500, days: 240 },
+  page: { max: 100, default: 20, logs: 50, messages: 50, events: 50, deliveries: 10 },
   /** Lost containers in a row before a task fails. */
   attempts: 3,
   /** How long a container stays for the next message after a turn, and in all the turns of a run. */

@@ -1,8 +1,10 @@
 import { z } from "zod"
 
+export * from "./protocol-checkpoint.ts"
+
 /**
  * What a running container and the API say to each other, under `/api/agent`. The daemon of the task image and the functions in
- * `functions/agent` both import this file and nothing else of each other.
+ * `functions/agent` both import this file and nothing else of each other; what it says of checkpoints is a file of its own.
  *
  * A container proves itself twice: with the claim token from its environment when it claims its run, and from then on with a
  * run token that it made itself, of which the API has only the hash. Both go into `Authorization: Bearer`.
@@ -170,7 +172,7 @@ export const Beat = z
  */
 export const Receive = z.strictObject({
   wait: z.coerce.number().min(0).max(receiveSeconds).default(0),
-  turn: z.coerce.number().int().min(0),
+  turn: z.coerce.number().int().min(0).default(0),
   after: z.coerce.number().int().min(0).default(0),
 })
 
@@ -196,6 +198,12 @@ export const AgentMessage = z.strictObject({
 
 /** Stored in the same write as the end that they come with, so that a turn which is done again says nothing twice. */
 const messages = z.array(AgentMessage).max(turnMessages).default([])
+
+/**
+ * Sequence of the latest message that the agent has been told of. Where a person wrote another one meanwhile, the end is refused with
+ * `message_waiting`: go on with `recv`.
+ */
+const after = z.int().min(0).default(0)
 
 const usage = { input_tokens: 1_200, output_tokens: 80, cache_read_tokens: 0, cache_write_tokens: 0 }
 
@@ -225,7 +233,7 @@ export const CompletedTurn = z
 export const Release = z
   .discriminatedUnion("to", [
     z.strictObject({ to: z.literal("await_input") }),
-    z.strictObject({ to: z.literal("hibernate"), until: when, reason: z.string().trim().min(1).max(1_000), messages }),
+    z.strictObject({ to: z.literal("hibernate"), until: when, reason: z.string().trim().min(1).max(1_000), messages, after }),
     z.strictObject({ to: z.literal("pause"), messages }),
   ])
   .meta({
@@ -321,6 +329,7 @@ export const Complete = z
       .max(resultCharacters + 100)
       .nullable(),
     messages,
+    after,
   })
   .meta({ id: "Complete", example: { result: "The report is in report.md." } })
 
@@ -339,61 +348,3 @@ export const Ended = z.object({ lease: Lease }).meta({ id: "Ended" })
 
 /** A short-lived address to read an input or reference file from; ask just before use. */
 export const FileAddress = z.object({ url: z.string() }).meta({ id: "FileAddress" })
-
-/** Most objects in one question about checkpoints, and most bytes of one object. */
-export const checkpointObjects = 100
-export const checkpointObjectBytes = 64 * 1024 ** 2
-
-/** Objects of checkpoints are named by the run that wrote them: packs `run_…/p1`, segments `run_…/s1`. */
-export const CheckpointObjectName = z.string().regex(/^\w{1,100}\/[ps]\d{1,9}$/)
-
-const CheckpointObject = z.strictObject({ name: CheckpointObjectName, size_bytes: z.int().min(1).max(checkpointObjectBytes) })
-
-/** Asks where to put parts of the checkpoint that is being made. Nothing is ever overwritten: a name takes one object, once. */
-export const PrepareCheckpoint = z
-  .strictObject({ objects: z.array(CheckpointObject).min(1).max(checkpointObjects) })
-  .meta({ id: "PrepareCheckpoint", example: { objects: [{ name: "run_01/p1", size_bytes: 52_000 }] } })
-
-export const PreparedCheckpoint = z
-  .object({
-    objects: z.array(
-      z.object({
-        name: z.string(),
-        upload_url: z.string(),
-        method: z.literal("PUT"),
-        headers: z.record(z.string(), z.string()),
-      }),
-    ),
-  })
-  .meta({ id: "PreparedCheckpoint" })
-
-const checkpointObjectsMax = 10_000
-
-/**
- * Makes `segment` the head of the task's checkpoints, once all that was added is stored. `previous` is the head that the container
- * knows. What is released is deleted. Sent again, it answers the same.
- */
-export const CommitCheckpoint = z
-  .strictObject({
-    previous: CheckpointObjectName.nullable(),
-    segment: CheckpointObjectName,
-    added: z.array(CheckpointObject).min(1).max(checkpointObjectsMax),
-    released: z.array(CheckpointObjectName).max(checkpointObjectsMax),
-  })
-  .meta({
-    id: "CommitCheckpoint",
-    example: { previous: null, segment: "run_01/s1", added: [{ name: "run_01/s1", size_bytes: 800 }], released: [] },
-  })
-
-export const CommittedCheckpoint = z
-  .object({ live_bytes: z.number().describe("What the task's checkpoint takes of the account's storage now.") })
-  .meta({ id: "CommittedCheckpoint" })
-
-/** Asks for short-lived addresses of objects of the task's checkpoint; ask just before use. */
-export const ReadCheckpoint = z
-  .strictObject({ names: z.array(CheckpointObjectName).min(1).max(checkpointObjects) })
-  .meta({ id: "ReadCheckpoint", example: { names: ["run_01/s1"] } })
-
-export const CheckpointAddresses = z
-  .object({ objects: z.array(z.object({ name: z.string(), url: z.string() })) })
-  .meta({ id: "CheckpointAddresses" })

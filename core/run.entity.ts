@@ -1,7 +1,15 @@
-import { Entity, type EntityItem } from "electrodb"
+import { CustomAttributeType, Entity, type EntityItem } from "electrodb"
 import { table } from "./aws.ts"
 
-export const runStatuses = ["starting", "claimed", "completed", "failed", "lost"] as const
+export const runStatuses = ["starting", "claimed", "completed", "failed", "released", "lost"] as const
+
+export interface Use {
+  inputTokens: number
+  outputTokens: number
+  cacheReadTokens: number
+  cacheWriteTokens: number
+  modelCostMicros: number
+}
 
 /** One attempt: one container. Heartbeats and the model gateway write here and nowhere else. */
 export const RunEntity = new Entity(
@@ -24,6 +32,8 @@ export const RunEntity = new Entity(
       claimedAt: { type: "string" },
       heartbeatAt: { type: "string" },
       leaseUntil: { type: "string" },
+      /** Since when its time is not charged yet. Nothing while it waits for a message. */
+      billedFrom: { type: "string" },
       endedAt: { type: "string" },
       /** Why it was lost. */
       reason: { type: "string" },
@@ -36,6 +46,8 @@ export const RunEntity = new Entity(
       cacheWriteTokens: { type: "number", required: true },
       /** Reported by the daemon, by the agent runtime's price list. */
       modelCostMicros: { type: "number", required: true },
+      /** What of these the task has been told of. */
+      settled: { type: CustomAttributeType<Use>("any"), required: true },
     },
     indexes: {
       byId: {

@@ -1,27 +1,22 @@
 import { createHash } from "node:crypto"
 import type { z } from "zod"
+import * as Billing from "./billing.ts"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis, now } from "./clock.ts"
+import * as Credit from "./credit.ts"
 import * as Execution from "./execution.ts"
+import * as Hibernation from "./hibernation.ts"
 import * as Input from "./input.ts"
+import * as Lease from "./lease.ts"
+import type { RunEnd } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
 import * as Log from "./log.ts"
 import { sign, verify } from "./mac.ts"
+import * as Message from "./message.ts"
 import { micros } from "./money.ts"
 import * as Output from "./output.ts"
 import { Problem } from "./problem.ts"
-import {
-  type AppendLogs,
-  type Bundle,
-  type Claim,
-  type ClaimNext,
-  type Complete,
-  type Fail,
-  type Lease,
-  leaseSeconds,
-  type PrepareOutput,
-  type ReportUsage,
-} from "./protocol.ts"
+import type { AppendLogs, Bundle, Claim, ClaimNext, Complete, Fail, PrepareOutput, Release, ReportUsage } from "./protocol.ts"
 import { RunEntity, type RunRow, RunTokenEntity } from "./run.entity.ts"
 import * as Settlement from "./settlement.ts"
 import * as Sweep from "./sweep.ts"
@@ -29,6 +24,9 @@ import type { SpecRow, TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import * as Text from "./text.ts"
 import { isRefused, transact } from "./transaction.ts"
+import { transition } from "./transition.ts"
+import * as Turn from "./turn.ts"
+import * as Wake from "./wake.ts"
 
 /** What a running container may do, and only for its own run. */
 
@@ -83,25 +81,24 @@ export async function claim(ref: Ref, { run_token_hash }: z.output<typeof ClaimN
   if (taken.tokenHash !== run_token_hash) throw new Problem("already_claimed")
   return {
     claim: {
-      lease: leaseOf(taken),
+      lease: Lease.view(taken),
       run: { id: run.runId, task_id: run.taskId, attempt: run.attempt, claimed_at: taken.claimedAt! },
       task: { id: task.taskId, title: task.title, status: "running" },
-      bundle: await bundleOf(task, spec),
+      bundle: await bundleOf(await Task.row(ref.accountId, ref.taskId), spec),
     },
   }
 }
 
 async function take(ref: Ref, task: TaskRow, spec: SpecRow, run: RunRow, tokenHash: string): Promise<RunRow> {
   const claimedAt = now().toISOString()
-  const lastMoment = millis() + spec.settings.maxRuntimeSeconds * 1000
-  const change = Task.change(task, { kind: "claimed" }, claimedAt, {
-    startedAt: task.startedAt ?? claimedAt,
-    ...Sweep.due(task.taskId, lastMoment + Sweep.graceMs),
-  })
-  if (!change) throw new Problem("lease_lost")
-  const claimed = { status: "claimed" as const, tokenHash, claimedAt, heartbeatAt: claimedAt, leaseUntil: leaseEnd(claimedAt) }
+  const lastMoment = millis() + (spec.settings.maxRuntimeSeconds + limits.warmSeconds.run) * 1000
+  const set = { startedAt: task.startedAt ?? claimedAt, ...Sweep.due(task.taskId, lastMoment + Sweep.graceMs) }
+  const moved = transition(task, { kind: "claimed" }, claimedAt, { set })
+  if (!moved) throw new Problem("lease_lost")
+  const times = { claimedAt, heartbeatAt: claimedAt, billedFrom: claimedAt, leaseUntil: Lease.until(claimedAt) }
+  const claimed = { status: "claimed" as const, tokenHash, ...times }
   const refused = await transact({
-    ...change.writes,
+    ...moved.writes,
     run: RunEntity.patch(ref)
       .set(claimed)
       .where(({ status }, { eq }) => eq(status, "starting")),
@@ -118,8 +115,8 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     agent: { id: task.agentId, name: spec.agentName, version_id: spec.versionId },
     base_prompt: await Text.load(spec.basePrompt),
     instructions: await Text.load(spec.instructions),
-    turn: { number: task.turnNumber, mode: task.mode, messages: [] },
-    wake: null,
+    turn: await Turn.current(task),
+    wake: await Wake.last(task),
     channel: task.taskId,
     warm: { turn_seconds: limits.warmSeconds.turn, run_seconds: limits.warmSeconds.run },
     execution: { provider: spec.execution.provider, model: spec.execution.model, weak_model: spec.execution.weakModel },
@@ -128,7 +125,7 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
       max_runtime_per_turn_seconds: spec.settings.maxRuntimePerTurnSeconds ?? null,
       soft_finish_after_seconds: spec.settings.softFinishAfterSeconds ?? null,
       model_idle_seconds: limits.modelIdleSeconds,
-      hibernation: hibernationOf(spec),
+      hibernation: Hibernation.limitsOf(task, spec),
     },
     output_policy: spec.settings.outputPolicy,
     input_files: await Input.named(spec.accountId, spec.inputFileIds),
@@ -137,27 +134,21 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
   }
 }
 
-const hibernationOf = ({ settings }: SpecRow): z.infer<typeof Bundle>["limits"]["hibernation"] => ({
-  enabled: settings.hibernationEnabled ?? true,
-  cycle_seconds: settings.maxTimePerHibernationCycle ?? limits.maxTimePerHibernationCycle.default,
-  left_seconds: settings.maxAccumulatedTime ?? limits.maxAccumulatedTime.default,
-})
-
 /** Every so many heartbeats the execution hears of it as well: it only needs to know every five minutes. */
 const beatsPerSignal = 4
 
-/** Renews the lease. Raises `lease_lost`. */
+/** Renews the lease, and says what the container should know. Raises `lease_lost`. */
 export async function heartbeat(ref: Ref) {
   const heartbeatAt = now().toISOString()
-  const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: leaseEnd(heartbeatAt) }, { beats: 1 })
+  const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: Lease.until(heartbeatAt) }, { beats: 1 })
   if (run.beats % beatsPerSignal === 0) await Execution.beat(ref.accountId, ref.taskId, ref.runId)
   const [task, spec] = await Promise.all([Task.row(ref.accountId, ref.taskId), Task.spec(ref.accountId, ref.taskId)])
-  const used = (Date.parse(heartbeatAt) - Date.parse(run.claimedAt!)) / 1000
+  const running = run.billedFrom === undefined ? 0 : (Date.parse(heartbeatAt) - Date.parse(run.billedFrom)) / 1000
   return {
-    lease: leaseOf(run),
-    signals: [],
+    lease: Lease.view(run),
+    signals: [...Turn.signalsOf(task), ...((await Billing.isExhausted(task, running)) ? [{ kind: "pause" as const }] : [])],
     mode: task.mode,
-    time_left_seconds: Math.max(0, spec.settings.maxRuntimeSeconds - used),
+    time_left_seconds: Math.max(0, spec.settings.maxRuntimeSeconds - task.runtimeSeconds - running),
   }
 }
 
@@ -193,14 +184,50 @@ export async function completeOutput(ref: Ref, output: z.output<typeof PrepareOu
   return Output.complete(ref.accountId, ref.taskId, ref.runId, output)
 }
 
-/** The agent has reached its end. Sent again, it answers the same. Raises `lease_lost`. */
-export async function complete(ref: Ref, { result }: z.output<typeof Complete>) {
-  return { lease: leaseOf(await Settlement.end(ref, { kind: "completed" }, result)) }
+/**
+ * The agent has reached its end. Sent again, it answers the same. Raises `lease_lost`, and `message_waiting` where a message has come
+ * that the agent has not seen.
+ */
+export async function complete(ref: Ref, { result, messages, after }: z.output<typeof Complete>) {
+  const said = await Message.said(ref.accountId, messages)
+  const stored = result === null ? undefined : await Text.store(ref.accountId, result)
+  return end(ref, "completed", (task) => ({
+    signal: { kind: "completed", isBehind: task.personSequence > after },
+    result: stored,
+    messages: said,
+  }))
 }
 
 /** The work cannot be done; what was made so far is kept. Sent again, it answers the same. Raises `lease_lost`. */
 export async function fail(ref: Ref, { error, result }: z.output<typeof Fail>) {
-  return { lease: leaseOf(await Settlement.end(ref, { kind: "failed", error }, result ?? null)) }
+  const stored = result === null || result === undefined ? undefined : await Text.store(ref.accountId, result)
+  return end(ref, "failed", () => ({ signal: { kind: "failed", error }, result: stored }))
+}
+
+/**
+ * The container leaves, and the task goes on with another when its time comes. Sent again, it answers the same. Raises `lease_lost`,
+ * `message_waiting`, `turn_running`, and the problems of hibernation.
+ */
+export async function release(ref: Ref, body: z.output<typeof Release>) {
+  if (body.to === "await_input")
+    return end(ref, "released", () => ({ signal: { kind: "released", to: body.to, isBehind: false } }))
+  const said = await Message.said(ref.accountId, body.messages)
+  const spec = await Task.spec(ref.accountId, ref.taskId)
+  return end(ref, "released", (task) => ({
+    ...(body.to === "pause"
+      ? { signal: { kind: "released" as const, to: body.to, isBehind: false }, about: Credit.why }
+      : Hibernation.of(task, spec, body)),
+    messages: said,
+  }))
+}
+
+/** Ends a run as its own container says. */
+async function end(ref: Ref, status: RunEnd, decide: (task: TaskRow) => Settlement.Step) {
+  const done = await Settlement.happen(ref.accountId, ref.taskId, (task) => (task.runId === ref.runId ? decide(task) : undefined))
+  const run = done?.run ?? (await row(ref))
+  // Sent again: the first time it worked. A task that was cancelled meanwhile ends its run as failed, whatever is said.
+  if (!done && run.status !== status) throw new Problem("lease_lost")
+  return { lease: Lease.view(run) }
 }
 
 /** The run, if its container may still act. Raises `lease_lost`. */
@@ -236,14 +263,3 @@ async function patchClaimed(ref: Ref, set: Partial<RunRow>, add: { beats?: numbe
     throw error
   }
 }
-
-const leaseEnd = (heartbeatAt: string) => new Date(Date.parse(heartbeatAt) + leaseSeconds * 1000).toISOString()
-
-const leaseOf = (run: RunRow): z.infer<typeof Lease> => ({
-  run_id: run.runId,
-  task_id: run.taskId,
-  status: run.status === "starting" ? "claimed" : run.status,
-  claim_token_hash: run.tokenHash!,
-  heartbeat_at: run.heartbeatAt!,
-  lease_until: run.leaseUntil!,
-})

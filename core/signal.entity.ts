@@ -12,13 +12,17 @@ export const WaitEntity = new Entity(
       taskId: { type: "string", required: true },
       waitId: { type: "string", required: true },
       token: { type: "string", required: true },
+      /** When the execution entered the state, and its tries in there: a call that comes late never replaces a newer token. */
+      entry: { type: "string", required: true },
+      tries: { type: "number", required: true },
     },
     indexes: { byId: { pk, sk: { field: "sk", composite: ["waitId"], template: "wait#${waitId}", casing: "none" } } },
   },
   table,
 )
 
-export const closings = ["success", "Lost"] as const
+/** `success` or the name of an error, which the state machine goes on by. */
+export const closings = ["success", "Lost", "Hibernate", "AwaitInput", "Cancelled", "Superseded"] as const
 
 /** What an execution must hear and nobody else: that a waiting is over, and how. Names its wait, so it can never end a later one. */
 export const SignalEntity = new Entity(

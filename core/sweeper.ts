@@ -5,6 +5,7 @@ import { millis } from "./clock.ts"
 import * as Execution from "./execution.ts"
 import * as File from "./file.ts"
 import { isTerminal } from "./lifecycle.ts"
+import { limits } from "./limits.ts"
 import * as Sweep from "./sweep.ts"
 import { TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
@@ -32,7 +33,7 @@ async function sweepTasks() {
   return tasks.length
 }
 
-const Input = z.object({ accountId: z.string(), taskId: z.string() })
+const Input = z.object({ accountId: z.string(), taskId: z.string(), generation: z.int() })
 
 /**
  * An execution ended badly: so must its task, if it has not ended. The execution is read again, since an event of an encrypted state
@@ -41,7 +42,8 @@ const Input = z.object({ accountId: z.string(), taskId: z.string() })
 export async function ended(executionArn: string): Promise<void> {
   const execution = await Execution.describe(executionArn)
   if (!execution) return
-  const { accountId, taskId } = Input.parse(JSON.parse(execution.input ?? "{}"))
+  const { accountId, taskId, generation } = Input.parse(JSON.parse(execution.input ?? "{}"))
+  if ((await Task.row(accountId, taskId)).generation > generation) return
   const why = `Its execution ended as ${execution.status}.`
   await Attempt.settle(accountId, taskId, execution.error ?? String(execution.status), execution.cause || why)
 }
@@ -76,5 +78,5 @@ export async function inputOf({
   generation,
 }: Pick<TaskRow, "accountId" | "taskId" | "generation">): Promise<Execution.Input> {
   const { settings } = await Task.spec(accountId, taskId)
-  return { accountId, taskId, generation, timeoutSeconds: settings.maxRuntimeSeconds }
+  return { accountId, taskId, generation, timeoutSeconds: settings.maxRuntimeSeconds + limits.warmSeconds.run }
 }

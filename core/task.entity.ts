@@ -15,6 +15,13 @@ export const statuses = [
 ] as const
 export const modes = ["autonomous", "conversation"] as const
 
+/** Of the current run: none is live, one is being started, or one has taken it up. */
+export const containers = ["none", "starting", "claimed"] as const
+
+export const wakeReasons = ["message", "external_wake", "time", "credit"] as const
+
+export type Mode = (typeof modes)[number]
+export type Container = (typeof containers)[number]
 export type Status = (typeof statuses)[number]
 
 /** Task, spec and result share a partition and the beginning of their sort keys, so that one query reads all three. */
@@ -35,7 +42,36 @@ export const TaskEntity = new Entity(
       version: { type: "number", required: true },
       /** Number of the latest event. */
       eventSequence: { type: "number", required: true },
+      isConversation: { type: "boolean", required: true },
       turnNumber: { type: "number", required: true },
+      isTurnStarted: { type: "boolean", required: true },
+      turnsCompleted: { type: "number", required: true },
+      /** Messages so far, the latest one of a person, and how many of theirs wait for the turn after the current one. */
+      messageSequence: { type: "number", required: true },
+      personSequence: { type: "number", required: true },
+      queuedMessages: { type: "number", required: true },
+      container: { type: containers, required: true },
+      isCancelling: { type: "boolean", required: true },
+      isPaused: { type: "boolean", required: true },
+      losses: { type: "number", required: true },
+      /** The current waiting of the execution: a run's id, or that of a park. */
+      waitId: { type: "string" },
+      /** Of conversations. */
+      sessionTtlSeconds: { type: "number" },
+      /** Until when it waits for a message. */
+      awaitUntilAt: { type: "string" },
+      hibernatedAt: { type: "string" },
+      hibernateUntilAt: { type: "string" },
+      /** Sleeps so far, seconds slept in the last one and in all of them, and why the last one ended. */
+      cycle: { type: "number", required: true },
+      lastSleepSeconds: { type: "number" },
+      sleptSeconds: { type: "number", required: true },
+      wakeReason: { type: wakeReasons },
+      /** Times that this execution went to sleep or to wait, and when it was started. */
+      parks: { type: "number", required: true },
+      generationAt: { type: "string", required: true },
+      /** Container time that counts against the runtime limit: that of lost attempts does not. */
+      runtimeSeconds: { type: "number", required: true },
       /** Executions so far: a very long life needs successors. */
       generation: { type: "number", required: true },
       /** Containers started so far, and the latest one. */

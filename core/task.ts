@@ -4,8 +4,7 @@ import { providers, regions } from "./agent.entity.ts"
 import * as Agent from "./agent.ts"
 import { documents, table } from "./aws.ts"
 import { OverridesView } from "./defaults.ts"
-import * as Event from "./event.ts"
-import { isTerminal, next, type Signal } from "./lifecycle.ts"
+import { isTerminal } from "./lifecycle.ts"
 import { usd } from "./money.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
@@ -115,43 +114,6 @@ export async function list(accountId: string, agentId: string, { status, mode, .
   return { data: await Promise.all(page.data.map(({ taskId }) => get(accountId, taskId))), pageInfo: page.pageInfo }
 }
 
-/**
- * The writes that a signal makes of a task: the row, on the condition that nobody changed it meanwhile, and its events. Undefined
- * where the signal means nothing any more. `set` goes into the row as well.
- */
-export function change(task: TaskRow, signal: Signal, at: string, set: Partial<TaskRow> = {}) {
-  const decided = next(task.status, signal)
-  if (!decided) return undefined
-  const ends = isTerminal(decided.status)
-  const changed: TaskRow = {
-    ...task,
-    ...set,
-    status: decided.status,
-    version: task.version + 1,
-    ...(decided.error === undefined ? {} : { error: decided.error }),
-    ...(ends ? { completedAt: at } : {}),
-  }
-  const events = Event.writes(changed, decided.events, at)
-  changed.eventSequence += decided.events.length
-  return { task: changed, close: decided.close, ends, writes: { task: update(task, changed, ends), ...events } }
-}
-
-const identity = ["accountId", "taskId", "agentId", "mode", "createdAt", "sweepShard", "sweepAt"] as const
-
-function update(before: TaskRow, after: TaskRow, ends: boolean) {
-  const { accountId, taskId } = before
-  const set = Object.fromEntries(
-    Object.entries(after).filter(
-      ([key, value]) => !identity.includes(key as (typeof identity)[number]) && value !== before[key as keyof TaskRow],
-    ),
-  )
-  const dueAgain = !ends && after.sweepAt !== before.sweepAt ? { sweepShard: after.sweepShard, sweepAt: after.sweepAt } : {}
-  return TaskEntity.patch({ accountId, taskId })
-    .set({ ...set, ...dueAgain } as { version: number })
-    .remove(ends ? ["sweepShard", "sweepAt"] : [])
-    .where(({ version }, { eq }) => eq(version, before.version))
-}
-
 interface Parts {
   task: TaskRow
   spec: SpecRow
@@ -177,7 +139,6 @@ async function read(accountId: string, taskId: string): Promise<Parts> {
 /** Row to wire, field by field: a new column stays private until someone adds it here. */
 export async function view({ task, spec, result }: Parts): Promise<View> {
   const ended = isTerminal(task.status)
-  const isConversation = task.mode === "conversation"
   return {
     id: task.taskId,
     agentId: task.agentId,
@@ -187,10 +148,10 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
     containerVersionId: spec.containerVersionId ?? null,
     status: task.status,
     mode: task.mode,
-    turnStatus: null,
-    turnNumber: isConversation ? task.turnNumber : null,
-    sessionTtlSeconds: isConversation ? (spec.settings.sessionTtlSeconds ?? null) : null,
-    hibernateUntilAt: null,
+    turnStatus: turnStatusOf(task),
+    turnNumber: task.isConversation ? task.turnNumber : null,
+    sessionTtlSeconds: task.sessionTtlSeconds ?? null,
+    hibernateUntilAt: task.hibernateUntilAt ?? null,
     title: task.title,
     instructions: await Text.load(spec.instructions),
     runtimeRegion: spec.region,
@@ -207,6 +168,13 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
     containerMinutes: ended ? task.containerSeconds / 60 : null,
     tokenUsage: task.startedAt ? viewUsage(task) : null,
   }
+}
+
+/** Whose turn it is in a conversation. */
+function turnStatusOf({ status, mode, isConversation }: TaskRow): View["turnStatus"] {
+  if (!isConversation || isTerminal(status)) return null
+  if (mode === "autonomous") return "autonomous"
+  return status === "awaiting_input" ? "awaiting_input" : "running"
 }
 
 const viewUsage = (task: TaskRow) => ({

@@ -62,6 +62,14 @@ export async function transact<Name extends string>(writes: Writes<Name>): Promi
   }
 }
 
+/** Whether an earlier attempt at the running request has committed its next transaction, which is passed over then. */
+export function isRepeated(): boolean {
+  const step = Request.step()
+  if (!step?.isCommitted) return false
+  step.pass()
+  return true
+}
+
 const passing = (step: ReturnType<typeof Request.step>) => {
   step?.pass()
   return []

@@ -83,6 +83,11 @@ const needs: Record<string, Needs> = {
     ],
     timeoutSeconds: 60,
   },
+  "lifecycle/park": {
+    environment: ["TABLE_NAME", "BUCKET_NAME"],
+    actions: ["states:SendTaskSuccess", "states:SendTaskFailure"],
+    timeoutSeconds: 60,
+  },
   "lifecycle/settle": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "RUNTIMES"],
     actions: ["ecs:StopTask"],

@@ -2,8 +2,12 @@ import * as aws from "@pulumi/aws"
 import { type Lambdas, lambda } from "./lambda.ts"
 import type { Parts } from "./parts.ts"
 
-/** New events and signals, and deliveries that were asked for; everything else that changes in the table is nobody's news. */
-const images = [{ __edb_e__: { S: ["event", "signal"] } }, { __edb_e__: { S: ["delivery"] }, isRequested: { BOOL: [true] } }]
+/** New events and signals, deliveries that were asked for, and credit; everything else that changes in the table is nobody's news. */
+const images = [
+  { __edb_e__: { S: ["event", "signal"] } },
+  { __edb_e__: { S: ["delivery"] }, isRequested: { BOOL: [true] } },
+  { __edb_e__: { S: ["ledger"] }, kind: { S: ["credit"] } },
+]
 
 /** The table's stream and its one consumer. What it cannot process ends in the bucket, whole. */
 export function consumeStream({ table, bucket }: Parts, lambdas: Lambdas) {

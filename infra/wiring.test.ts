@@ -99,7 +99,7 @@ describe("the wiring", () => {
     expect(targets("us-east-1")).toEqual([{ arn: wiring.functions["dormouse-reactions-stopped"]!.arn }])
   })
 
-  test("feeds new events and signals of the table, and deliveries that were asked for, to their one consumer", () => {
+  test("feeds new events and signals of the table, deliveries that were asked for and credit, to their one consumer", () => {
     const ofStream = wiring.eventSources.filter(({ source }) => source.startsWith("arn:aws:dynamodb:"))
     expect(ofStream).toMatchObject([
       {
@@ -108,6 +108,7 @@ describe("the wiring", () => {
         filters: [
           { eventName: ["INSERT"], dynamodb: { NewImage: { __edb_e__: { S: ["event", "signal"] } } } },
           { eventName: ["INSERT"], dynamodb: { NewImage: { __edb_e__: { S: ["delivery"] }, isRequested: { BOOL: [true] } } } },
+          { eventName: ["INSERT"], dynamodb: { NewImage: { __edb_e__: { S: ["ledger"] }, kind: { S: ["credit"] } } } },
         ],
         failureDestinationArn: wiring.buckets[0]?.arn,
       },

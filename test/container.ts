@@ -3,7 +3,7 @@ import { DescribeTasksCommand, StopTaskCommand } from "@aws-sdk/client-ecs"
 import { vi } from "vitest"
 import { type Answer, type App, as, type newAccount } from "./app.ts"
 import { ecsOf, items } from "./aws.ts"
-import { newAgent, newTask } from "./make.ts"
+import { newAgent, newConversation, newTask } from "./make.ts"
 
 /**
  * Stands in for the program in a task's container. The stack has really started one, which sleeps (see idle-container.ts); what it
@@ -28,20 +28,30 @@ export interface Container {
   claim(runToken?: string): Promise<Answer>
   /** Calls an endpoint of its run: `send("heartbeat", {})`. */
   send(call: string, body: unknown): Promise<Answer>
+  /** Asks its channel for what it does not know yet. */
+  receive(known?: { wait?: number; turn?: number; after?: number }): Promise<Answer>
 }
 
 export const hashOf = (token: string) => createHash("sha256").update(token).digest("hex")
 
 export const newRunToken = () => randomBytes(32).toString("base64url")
 
-/** Dispatches a task and waits until its container has started. */
-export const newContainer = async (app: App, account: Account, { agent, task }: { agent?: object; task?: object } = {}) => {
-  const { id } = await newAgent(account, agent)
-  return containerOf(app, account.accountId, await newTask(account, id, task))
+interface Options {
+  agent?: object
+  task?: object
+  /** Makes it a conversation. */
+  conversation?: object
 }
 
-/** Dispatches a task and claims its run. */
-export const claimedContainer = async (app: App, account: Account, options: { agent?: object; task?: object } = {}) => {
+/** Dispatches a task, or begins a conversation, and waits until its container has started. */
+export const newContainer = async (app: App, account: Account, { agent, task, conversation }: Options = {}) => {
+  const { id } = await newAgent(account, agent)
+  const made = conversation ? (await newConversation(account, id, conversation)).task : await newTask(account, id, task)
+  return containerOf(app, account.accountId, made)
+}
+
+/** Dispatches a task, or begins a conversation, and claims its run. */
+export const claimedContainer = async (app: App, account: Account, options: Options = {}) => {
   const container = await newContainer(app, account, options)
   const { status, body } = await container.claim()
   if (status !== 200) throw new Error(`The claim was refused: ${status} ${JSON.stringify(body)}`)
@@ -64,6 +74,10 @@ export const containerOf = async (app: App, accountId: string, task: Task, attem
     runToken,
     claim: (token = runToken) => post(claimToken, "claim-next", { run_token_hash: hashOf(token) }),
     send: (call, body) => post(runToken, `${run.runId}/${call}`, body),
+    receive: (known = {}) => {
+      const query = new URLSearchParams(Object.entries(known).map(([name, value]): [string, string] => [name, String(value)]))
+      return as(app, runToken).send(`GET /agent/channels/${task.id}/recv?${query}`)
+    },
   }
 }
 

@@ -38,7 +38,7 @@ const unknown: Ids = new Proxy({}, { get: (_, name: string) => `${name}_that_nob
 
 /** One of each kind of thing that an account owns, by the name of its id in paths and bodies. */
 const makeThings = async (account: Account): Promise<Ids> => {
-  const container = await claimedContainer(app, account)
+  const container = await claimedContainer(app, account, { conversation: {} })
   const { agentId, agentVersionId: versionId, id: taskId } = container.task
   const { body: madeContainer } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
   const { id: containerId, currentVersion } = madeContainer
@@ -79,6 +79,7 @@ const isFork = ({ name }: Route) => name.endsWith("/fork")
 /** Things of its own for a request that changes them. */
 const thingsFor = async (route: Route): Promise<Ids> => {
   if (isFork(route)) return { ...ownThings, ...standard }
+  if (route.name.endsWith("/wake")) return asleep()
   const things = idsIn(route).length || namesThings(route) ? await makeThings(own) : {}
   const first = routes.find(({ name }) => name === before[route.name])
   if (first) await call(first, { ids: things, key: own.apiKey })
@@ -152,6 +153,14 @@ beforeAll(async () => {
   container = await newContainer(app, own)
   await container.claim()
 })
+
+/** A task that hibernates. */
+const asleep = async (): Promise<Ids> => {
+  const sleeper = await claimedContainer(app, own)
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  await sleeper.send("release", { to: "hibernate", until, reason: "Nothing to do." })
+  return { taskId: sleeper.task.id }
+}
 
 const keyFor = ({ door }: Route, { apiKey, runToken, claimToken } = { ...own, ...container }) =>
   ({ key: apiKey, run: runToken, claim: claimToken, anybody: undefined })[door]
@@ -302,7 +311,7 @@ describe.each(named(containerRoutes))("%s", (_, route) => {
   test("answers the documented example with what it promises", async () => {
     const fresh = route.door === "claim" ? await newContainer(app, own) : await claimedContainer(app, own)
     const { status, body } = await call(route, {
-      ids: { run_id: fresh.runId, file_id: "file_of_nobody" },
+      ids: { run_id: fresh.runId, channel: fresh.task.id, file_id: "file_of_nobody" },
       key: keyFor(route, { ...own, ...fresh }),
     })
     if (route.body) expect(body.error?.code).not.toBe("invalid_request")

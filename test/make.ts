@@ -28,6 +28,14 @@ export const newAgent = async (caller: Caller, overrides: object = {}) => {
   return body
 }
 
+/** Begins a conversation through the API and answers its task and its first message. */
+export const newConversation = async (caller: Caller, agentId: string, overrides: object = {}) => {
+  const body = { instructions: "Help with the garden.", message: "Which flowers bloom now?", ...overrides }
+  const answer = await caller.send(`POST /agents/${agentId}/conversations`, body)
+  if (answer.status !== 201) throw new Error(`The conversation was refused: ${answer.status} ${JSON.stringify(answer.body)}`)
+  return answer.body
+}
+
 /** Dispatches a task through the API and answers it. */
 export const newTask = async (caller: Caller, agentId: string, overrides: object = {}) => {
   const { status, body } = await caller.send(`POST /agents/${agentId}/tasks`, { instructions: "Write the report.", ...overrides })

@@ -1,6 +1,7 @@
 import * as ModelRequest from "#core/model-request.ts"
 import * as Protocol from "#core/protocol.ts"
 import * as Run from "#core/run.ts"
+import * as Turn from "#core/turn.ts"
 import { claimRoute, runRoute } from "#functions/http/route.ts"
 import { serve } from "#functions/http/serve.ts"
 
@@ -57,12 +58,44 @@ export const routes = [
     ({ run, body }) => ModelRequest.prepare(run, body),
   ),
   runRoute(
+    "POST /agent/tasks/{run_id}/turns/complete",
+    {
+      summary: "End a turn of a conversation",
+      description: "The container stays, and asks its channel for the next turn.",
+      body: Protocol.CompleteTurn,
+      returns: [200, Protocol.CompletedTurn],
+      problems: ["foreign_run", "run_not_found", "lease_lost", "conflict"],
+    },
+    ({ run, body }) => Turn.complete(run, body),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/release",
+    {
+      summary: "End the run: the task goes on with another container later",
+      body: Protocol.Release,
+      returns: [200, Protocol.Ended],
+      problems: [
+        "foreign_run",
+        "run_not_found",
+        "lease_lost",
+        "message_waiting",
+        "turn_running",
+        "hibernation_disabled",
+        "hibernation_in_conversation",
+        "hibernation_too_long",
+        "hibernation_in_the_past",
+        "conflict",
+      ],
+    },
+    ({ run, body }) => Run.release(run, body),
+  ),
+  runRoute(
     "POST /agent/tasks/{run_id}/complete",
     {
       summary: "End the run: the work is done",
       body: Protocol.Complete,
       returns: [200, Protocol.Ended],
-      problems: ["foreign_run", "run_not_found", "lease_lost"],
+      problems: ["foreign_run", "run_not_found", "lease_lost", "message_waiting", "conflict"],
     },
     ({ run, body }) => Run.complete(run, body),
   ),
@@ -72,7 +105,7 @@ export const routes = [
       summary: "End the run: the work cannot be done",
       body: Protocol.Fail,
       returns: [200, Protocol.Ended],
-      problems: ["foreign_run", "run_not_found", "lease_lost"],
+      problems: ["foreign_run", "run_not_found", "lease_lost", "conflict"],
     },
     ({ run, body }) => Run.fail(run, body),
   ),

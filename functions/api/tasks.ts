@@ -1,9 +1,11 @@
 import { z } from "zod"
+import * as Cancellation from "#core/cancellation.ts"
 import * as Dispatch from "#core/dispatch.ts"
 import { limits } from "#core/limits.ts"
 import * as Log from "#core/log.ts"
 import * as Page from "#core/page.ts"
 import * as Task from "#core/task.ts"
+import * as Wake from "#core/wake.ts"
 import { route } from "#functions/http/route.ts"
 import { serve } from "#functions/http/serve.ts"
 
@@ -41,6 +43,27 @@ export const routes = [
     "GET /tasks/{taskId}",
     { summary: "Read a task", returns: [200, Task.View], problems: ["task_not_found"] },
     ({ accountId, path }) => Task.get(accountId, path.taskId),
+  ),
+  route(
+    "POST /tasks/{taskId}/cancel",
+    {
+      summary: "Cancel a task",
+      description:
+        "A container at work is given two minutes to save what it has; until then the task is running. One that has ended stays as it is.",
+      returns: [200, Task.View],
+      problems: ["task_not_found", "conflict"],
+    },
+    ({ accountId, path }) => Cancellation.request(accountId, path.taskId),
+  ),
+  route(
+    "POST /tasks/{taskId}/wake",
+    {
+      summary: "Wake a task that hibernates",
+      body: Wake.Create,
+      returns: [200, Task.View],
+      problems: ["task_not_found", "not_hibernating", "waiting_for_credit", "conflict"],
+    },
+    ({ accountId, path, body }) => Wake.create(accountId, path.taskId, body),
   ),
   route(
     "GET /tasks/{taskId}/logs",

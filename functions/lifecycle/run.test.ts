@@ -20,7 +20,7 @@ afterAll(() => app.stop())
 
 const dispatched = async (overrides: object = {}) => newTask(account, (await newAgent(account)).id, { overrides })
 const run = (task: Task, entry: string, token = `token of ${entry}`) =>
-  invoke(app, "dormouse-lifecycle-run", { accountId: account.accountId, taskId: task.id, generation: 1, entry, token })
+  invoke(app, "dormouse-lifecycle-run", { accountId: account.accountId, taskId: task.id, generation: 1, entry, tries: 0, token })
 const stored = (task: Task, prefix: string) => items(app, `${account.accountId}#${task.id}`, prefix)
 
 /** Containers of a run that ECS has started, running or not. */
@@ -39,9 +39,9 @@ const containersOf = async (task: Task) => {
 describe("a start", () => {
   test("works: one run, one wait and one container, which can claim it", async () => {
     const task = await dispatched()
-    await run(task, "first")
-    expect(await stored(task, "run#")).toMatchObject([{ attempt: 1, status: "starting", region: "us-east-1", entry: "first" }])
-    expect(await stored(task, "wait#")).toMatchObject([{ token: "token of first" }])
+    await run(task, "entry 1")
+    expect(await stored(task, "run#")).toMatchObject([{ attempt: 1, status: "starting", region: "us-east-1", entry: "entry 1" }])
+    expect(await stored(task, "wait#")).toMatchObject([{ token: "token of entry 1" }])
     expect(await containersOf(task)).toHaveLength(1)
     const container = await containerOf(app, account.accountId, task)
     expect((await container.claim()).status).toBe(200)
@@ -49,7 +49,7 @@ describe("a start", () => {
 
   test("works: a task for eu runs there", async () => {
     const task = await dispatched({ runtimeRegion: "eu" })
-    await run(task, "first")
+    await run(task, "entry 1")
     expect(await stored(task, "run#")).toMatchObject([{ region: "eu-central-1" }])
     const container = await containerOf(app, account.accountId, task)
     expect(container.arn).toMatch(/^arn:aws:ecs:eu-central-1:/)
@@ -61,7 +61,7 @@ describe("a start", () => {
     const other = await dispatched()
     const agent = await newAgent(account, { runtime: { containerImage: "alpine:3", agentRuntime: "pi" } })
     const third = await newTask(account, agent.id)
-    for (const task of [one, other, third]) await run(task, "first")
+    for (const task of [one, other, third]) await run(task, "entry 1")
     const [a, b, c] = (await Promise.all([one, other, third].map((task) => stored(task, "run#")))).map(
       ([row]) => row!.taskDefinition,
     )
@@ -71,9 +71,9 @@ describe("a start", () => {
 
   test("twice: the same entry again is the same container, with the new token", async () => {
     const task = await dispatched()
-    await run(task, "first", "one")
-    await run(task, "first", "two")
-    await run(task, "first", "three")
+    await run(task, "entry 1", "one")
+    await run(task, "entry 1", "two")
+    await run(task, "entry 1", "three")
     expect(await stored(task, "run#")).toHaveLength(1)
     expect(await stored(task, "wait#")).toMatchObject([{ token: "three" }])
     expect(await containersOf(task)).toHaveLength(1)
@@ -81,20 +81,20 @@ describe("a start", () => {
 
   test("meanwhile: the same entry twice at once is one container once the refused one was tried again", async () => {
     const task = await dispatched()
-    const results = await Promise.allSettled([run(task, "first"), run(task, "first")])
+    const results = await Promise.allSettled([run(task, "entry 1"), run(task, "entry 1")])
     for (const result of results) if (result.status === "rejected") expect(result.reason.name).toBe("Problem")
-    await run(task, "first")
+    await run(task, "entry 1")
     expect(await stored(task, "run#")).toHaveLength(1)
     expect(await containersOf(task)).toHaveLength(1)
   })
 
   test("twice: a run that was claimed already is not started again", async () => {
     const task = await dispatched()
-    await run(task, "first")
+    await run(task, "entry 1")
     const container = await containerOf(app, account.accountId, task)
     await container.claim()
     const [before] = await stored(task, "run#")
-    await run(task, "first", "again")
+    await run(task, "entry 1", "again")
     expect(await stored(task, "run#")).toEqual([before])
     expect(await stored(task, "wait#")).toMatchObject([{ token: "again" }])
   })
@@ -103,10 +103,10 @@ describe("a start", () => {
 describe("the next attempt", () => {
   test("works: the run before is lost, its token good for nothing and its container stopped", async () => {
     const task = await dispatched()
-    await run(task, "first")
+    await run(task, "entry 1")
     const before = await containerOf(app, account.accountId, task)
     await before.claim()
-    await run(task, "second")
+    await run(task, "entry 2")
     const after = await containerOf(app, account.accountId, task, 2)
     expect((await before.send("heartbeat", {})).body.error.code).toBe("lease_lost")
     expect((await after.claim()).status).toBe(200)
@@ -119,8 +119,8 @@ describe("the next attempt", () => {
 
   test("works: after three lost containers in a row there is no fourth", async () => {
     const task = await dispatched()
-    for (const entry of ["first", "second", "third"]) await run(task, entry)
-    await expect(run(task, "fourth")).rejects.toMatchObject({
+    for (const entry of ["entry 1", "entry 2", "entry 3"]) await run(task, entry)
+    await expect(run(task, "entry 4")).rejects.toMatchObject({
       name: "AttemptsExhausted",
       message: "The container was lost 3 times in a row, at last because: It stopped reporting.",
     })
@@ -131,17 +131,17 @@ describe("the next attempt", () => {
 describe("nothing is started", () => {
   test("meanwhile: for a task that has ended", async () => {
     const task = await dispatched()
-    await run(task, "first")
+    await run(task, "entry 1")
     const container = await containerOf(app, account.accountId, task)
     await container.claim()
     await container.send("complete", { result: null })
     const before = await stored(task, "")
-    expect(await run(task, "second")).toBeNull()
+    expect(await run(task, "entry 2")).toBeNull()
     expect(await stored(task, "")).toEqual(before)
     expect(await containersOf(task)).toHaveLength(1)
   })
 
   test("absent: for a task that is not there", async () => {
-    await expect(run({ id: "tsk_nothing" }, "first")).rejects.toMatchObject({ name: "Problem" })
+    await expect(run({ id: "tsk_nothing" }, "entry 1")).rejects.toMatchObject({ name: "Problem" })
   })
 })

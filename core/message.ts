@@ -1,0 +1,170 @@
+import { z } from "zod"
+import { newId } from "./id.ts"
+import { turnOfMessage } from "./lifecycle.ts"
+import { limits } from "./limits.ts"
+import { MessageEntity, type MessageRow, type MessageUse, roles } from "./message.entity.ts"
+import { micros, usd } from "./money.ts"
+import * as Page from "./page.ts"
+import { invalid, Problem } from "./problem.ts"
+import type { AgentMessage, TurnMessage } from "./protocol.ts"
+import type { TaskRow } from "./task.entity.ts"
+import * as Task from "./task.ts"
+import * as Text from "./text.ts"
+
+export const View = z
+  .object({
+    id: z.string(),
+    turnNumber: z.int(),
+    role: z.enum(roles),
+    status: z
+      .enum(["queued", "processed", "created"])
+      .describe("Of a user's: queued until its turn is completed, then processed. The agent's are created."),
+    content: z.string(),
+    files: z.array(
+      z.object({
+        id: z.string(),
+        filename: z.string(),
+        contentType: z.string().nullable(),
+        sizeBytes: z.number().nullable(),
+        createdAt: z.iso.datetime(),
+      }),
+    ),
+    tokenUsage: z
+      .object({ inputTokens: z.int(), outputTokens: z.int(), cacheReadTokens: z.int(), cacheWriteTokens: z.int() })
+      .nullable(),
+    costUsd: z.number().nullable().describe("By the provider's list prices: paid to the provider, not to this stack."),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: "Message", description: "What was said in a conversation." })
+
+export const Listed = Page.of(View).meta({ id: "MessagePage" })
+
+export const ListQuery = z.strictObject({
+  order: z
+    .enum(["asc", "desc"])
+    .optional()
+    .describe("Which end the first page is at. Within a page the oldest comes first, always."),
+  ...Page.query(limits.page.messages),
+})
+
+export const Create = z
+  .strictObject({
+    content: z.string().trim().min(1).max(limits.text),
+    inputFileIds: z.array(z.string()).max(limits.inputFiles).optional(),
+  })
+  .meta({ id: "SendMessage", example: { content: "Blue, please." } })
+
+/** A message that is ready to be stored. */
+export interface Said {
+  messageId: string
+  role: (typeof roles)[number]
+  /** As text.ts keeps it. */
+  content: string
+  fileIds: string[]
+  use?: MessageUse
+}
+
+/** What a person says. Raises `invalid_request` for files that are not there. */
+export async function ofPerson(accountId: string, { content, inputFileIds }: z.output<typeof Create>): Promise<Said> {
+  const file = inputFileIds?.[0]
+  if (file !== undefined) throw invalid("inputFileIds", `There is no file ${file}`)
+  return { messageId: newId("message"), role: "user", content: await Text.store(accountId, content), fileIds: [] }
+}
+
+/** What an agent says, as its container reports it. */
+export const said = (accountId: string, messages: z.output<typeof AgentMessage>[]): Promise<Said[]> =>
+  Promise.all(
+    messages.map(async ({ content, usage, cost_usd }) => ({
+      messageId: newId("message"),
+      role: "assistant" as const,
+      content: await Text.store(accountId, content),
+      fileIds: [],
+      use: {
+        inputTokens: usage.input_tokens,
+        outputTokens: usage.output_tokens,
+        cacheReadTokens: usage.cache_read_tokens,
+        cacheWriteTokens: usage.cache_write_tokens,
+        costMicros: micros(cost_usd),
+      },
+    })),
+  )
+
+/** The row of a message that comes with a change of its task. */
+export const row = (before: TaskRow, after: TaskRow, message: Said, sequence: number, createdAt: string): MessageRow => ({
+  accountId: after.accountId,
+  taskId: after.taskId,
+  sequence,
+  turnNumber: message.role === "user" ? turnOfMessage(after) : before.turnNumber,
+  createdAt,
+  ...message,
+})
+
+/** Messages of a task, oldest first; with `desc` the first page is the newest, its own oldest first as well. Raises `task_not_found`. */
+export async function list(accountId: string, taskId: string, { order = "asc", ...request }: z.output<typeof ListQuery>) {
+  const task = await Task.row(accountId, taskId)
+  const page = await Page.paginate(
+    accountId,
+    `messages ${taskId} ${order}`,
+    { limit: limits.page.messages, ...request },
+    async (after, count) => {
+      const messages = MessageEntity.query.byTask({ accountId, taskId })
+      const from = { sequence: Number(after) }
+      const query = after === undefined ? messages : order === "asc" ? messages.gt(from) : messages.lt(from)
+      return (await query.go({ limit: count, order, consistent: true })).data
+    },
+    ({ sequence }) => String(sequence),
+  )
+  const data = await Promise.all(page.data.map((message) => view(task, message)))
+  return { data: order === "asc" ? data : data.reverse(), pageInfo: page.pageInfo }
+}
+
+/** A message that was stored lately. Raises `task_not_found`, `not_found`. */
+export async function get(accountId: string, taskId: string, messageId: string): Promise<z.infer<typeof View>> {
+  const { data } = await MessageEntity.query
+    .byTask({ accountId, taskId })
+    .where((message, { eq }) => eq(message.messageId, messageId))
+    .go({ count: 1, order: "desc", consistent: true })
+  if (!data[0]) throw new Problem("not_found")
+  return view(await Task.row(accountId, taskId), data[0])
+}
+
+/** What a person said in the current turn after a message, for its agent. */
+export async function ofTurn({ accountId, taskId, turnNumber }: TaskRow, after: number): Promise<z.infer<typeof TurnMessage>[]> {
+  const { data } = await MessageEntity.query
+    .byTask({ accountId, taskId })
+    .gt({ sequence: after })
+    .where((message, { eq }) => `${eq(message.turnNumber, turnNumber)} AND ${eq(message.role, "user")}`)
+    .go({ pages: "all", consistent: true })
+  return Promise.all(
+    data.map(async ({ messageId, sequence, content, createdAt }) => ({
+      id: messageId,
+      sequence,
+      content: await Text.load(content),
+      files: [],
+      created_at: createdAt,
+    })),
+  )
+}
+
+/** Row to wire. Whether a message was processed is not written on it: its task knows which turns are done. */
+export async function view({ turnsCompleted }: TaskRow, message: MessageRow): Promise<z.infer<typeof View>> {
+  const { messageId, turnNumber, role, content, use, createdAt } = message
+  return {
+    id: messageId,
+    turnNumber,
+    role,
+    status: role === "assistant" ? "created" : turnNumber <= turnsCompleted ? "processed" : "queued",
+    content: await Text.load(content),
+    files: [],
+    tokenUsage: use ? viewUse(use) : null,
+    costUsd: use ? usd(use.costMicros) : null,
+    createdAt,
+  }
+}
+
+const viewUse = ({ inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens }: MessageUse) => ({
+  inputTokens,
+  outputTokens,
+  cacheReadTokens,
+  cacheWriteTokens,
+})
