@@ -138,6 +138,16 @@ describe("a task in bubblewrap", () => {
     server.close()
   })
 
+  it("is refused more processes than a container may have, by the kernel", async () => {
+    const script = `
+      const { spawnSync } = await import("node:child_process")
+      const { stderr } = spawnSync("sh", ["-c", "for i in $(seq 1200); do sleep 60 >/dev/null 2>&1 & done"], { encoding: "utf8" })
+      say([/fork/i.test(stderr)])
+      process.exit(0)
+    `
+    expect(await sayings(script)).toEqual([[true]])
+  })
+
   it("dies with the host", async () => {
     await aws.close()
     const { task, processes } = await killHost(aws, patient)

@@ -122,6 +122,24 @@ describe("RunTask", () => {
     await expect.poll(() => readdirSync(join(aws.data, "tasks"))).toEqual([])
   })
 
+  it("ends a container that takes more memory than its task has, and says so", async () => {
+    await client.send(new RegisterTaskDefinitionCommand({ ...definition, family: "small", cpu: "256", memory: "512" }))
+    const script = `
+      globalThis.kept = Array.from({ length: 10 }, () => Buffer.alloc(64 * 1024 ** 2, 1))
+      setInterval(() => {}, 1000)
+    `
+    const { tasks } = await client.send(new RunTaskCommand(runInput(script, { taskDefinition: "small" })))
+    await ended(tasks![0]!)
+    const { containers } = await describeTask(tasks![0]!)
+    expect(containers).toContainEqual(
+      expect.objectContaining({
+        name: "agent",
+        exitCode: 137,
+        reason: "OutOfMemoryError: Container killed due to memory usage",
+      }),
+    )
+  })
+
   it("starts one task however often the same request with a client token comes", async () => {
     const input = runInput(patient, { clientToken: "run_1" })
     const first = await aws.run(patient, { clientToken: "run_1" })
