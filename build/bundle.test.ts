@@ -36,7 +36,11 @@ const load = (path: string) => {
 test("every function becomes a CommonJS bundle, the daemon an ES module, documents and pi are copied", async () => {
   const { fresh, files } = await build(root)
   expect(fresh).toBe(true)
-  expect(files.toSorted((a, b) => a.localeCompare(b))).toEqual(["functions/api/tasks/index.cjs", "task-image/main.mjs"])
+  expect(files.toSorted((a, b) => a.localeCompare(b))).toEqual([
+    "functions/api/tasks/index.cjs",
+    "task-image/main.mjs",
+    "task-image/skills.mjs",
+  ])
   expect(await load("functions/api/tasks/index.cjs").handler()).toBe("first")
   expect(existsSync(join(root, "dist/functions/api/tasks/index.cjs.map"))).toBe(true)
   expect(readFileSync(join(root, "dist/functions/api/openapi/openapi.yaml"), "utf8")).toBe("openapi: 3.0.3\n")

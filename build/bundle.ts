@@ -39,7 +39,11 @@ async function make(root: string, folder: string): Promise<Built> {
   const work = join(folder, "new")
   rmSync(work, { recursive: true, force: true })
   try {
-    const files = [...(await bundleFunctions(root, work)), ...(await bundleTaskImage(root, work))]
+    const files = [
+      ...(await bundleFunctions(root, work)),
+      ...(await bundleTaskImage(root, work)),
+      ...(await bundleSkills(root, work)),
+    ]
     copyDocuments(root, work)
     copyPi(root, work)
     for (const part of ["functions", "task-image"]) replace(join(folder, part), join(work, part))
@@ -111,6 +115,17 @@ async function bundleTaskImage(root: string, work: string): Promise<string[]> {
     ...shared,
     entryPoints: Object.fromEntries(entries),
     external,
+    format: "esm",
+    outExtension: { ".js": ".mjs" },
+  })
+}
+
+/** The `skills` CLI with all that it needs, in one file. It is written for CommonJS in part, which has a `require`. */
+async function bundleSkills(root: string, work: string): Promise<string[]> {
+  return bundle(work, {
+    ...shared,
+    entryPoints: { "task-image/skills": join(root, "node_modules", "skills", "dist", "cli.mjs") },
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     format: "esm",
     outExtension: { ".js": ".mjs" },
   })

@@ -7,6 +7,7 @@ import { invalid, Problem } from "./problem.ts"
 import type { RepositoryRow } from "./repository.entity.ts"
 import * as Repository from "./repository.ts"
 import * as Revision from "./revision.ts"
+import type { Clone } from "./task.entity.ts"
 import type { Mount } from "./version.entity.ts"
 import * as Version from "./version.ts"
 
@@ -21,7 +22,7 @@ const Attachment = z
   })
   .meta({ id: "RepositoryAttachment" })
 
-const Attachments = z.array(Attachment).max(limits.repositories)
+export const Attachments = z.array(Attachment).max(limits.repositories)
 
 export const Attach = z.strictObject({ repositories: Attachments.min(1) }).meta({
   id: "AttachRepositories",
@@ -61,7 +62,7 @@ async function page(accountId: string, owner: string, mounts: readonly Mount[], 
 /** Mounts repositories in a new version of an agent. Raises `agent_not_found`, `agent_archived`, `conflict`. */
 export async function attach(accountId: string, agentId: string, { repositories }: z.output<typeof Attach>): Promise<Agent.View> {
   return Revision.revise(accountId, agentId, async (version) => {
-    await resolve(accountId, repositories, "repositories")
+    await resolve(accountId, repositories, (i) => `repositories.${i}.repositoryId`)
     mustFit(version.repositories, repositories, "repositories")
     return mounting(accountId, version.repositories, [...version.repositories, ...repositories])
   })
@@ -106,13 +107,26 @@ function mustFit(existing: readonly Mount[], added: readonly Mount[], path: stri
   if (taken.length > limits.repositories) throw invalid(path, `At most ${limits.repositories} repositories in all`)
 }
 
-/** The repositories of these mounts. Refuses, as what stands at `path` of the body, one that the account does not have. */
-async function resolve(accountId: string, mounts: readonly Mount[], path: string): Promise<RepositoryRow[]> {
+/** The repositories of these mounts. Refuses, as what stands at `path(index)` of the body, one that the account does not have. */
+async function resolve(accountId: string, mounts: readonly Mount[], path: (index: number) => string): Promise<RepositoryRow[]> {
   const ids = mounts.map(({ repositoryId }) => repositoryId)
   const found = await Repository.rows(accountId, ids)
   const index = ids.findIndex((id) => !found.has(id))
-  if (index >= 0) throw invalid(`${path}.${index}.repositoryId`, `There is no repository ${ids[index]}`)
+  if (index >= 0) throw invalid(path(index), `There is no repository ${ids[index]}`)
   return ids.map((id) => found.get(id)!)
+}
+
+/** What a task mounts: its agent's version's repositories, then its own. */
+export async function clones(accountId: string, ofVersion: readonly Mount[], own: readonly Mount[], path: string) {
+  mustFit(ofVersion, own, path)
+  const rows = [
+    ...(await resolve(accountId, ofVersion, () => "versionId")),
+    ...(await resolve(accountId, own, (i) => `${path}.${i}.repositoryId`)),
+  ]
+  return [...ofVersion, ...own].map((mount, i): Clone => {
+    const { name, url, aliases } = rows[i]!
+    return { ...mount, name, url, aliases }
+  })
 }
 
 /** Mounts as shown, without those whose repository is gone. */

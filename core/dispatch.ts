@@ -3,6 +3,7 @@ import { AccountEntity, type AccountRow } from "./account.entity.ts"
 import * as Account from "./account.ts"
 import { AgentEntity } from "./agent.entity.ts"
 import * as Agent from "./agent.ts"
+import * as Attachment from "./attachment.ts"
 import * as Billing from "./billing.ts"
 import { millis, now } from "./clock.ts"
 import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
@@ -40,13 +41,6 @@ const Metadata = z
   .refine((value) => bytesOf(value) <= limits.metadataBytes, `At most ${limits.metadataBytes} bytes of JSON`)
   .describe("Yours: shown on the task and sent with its events, never read by the agent.")
 
-const InputRepository = z.strictObject({
-  repositoryId: z.string(),
-  tag: z.string().min(1).max(255).describe("A branch, tag or commit."),
-  mountingPoint: z.string().min(1).max(255).describe("Where in the workspace."),
-  setupScript: z.string().max(1_000).optional().describe("Path in the repository of a script to run after the clone."),
-})
-
 const instructions = z.string().trim().min(1).max(limits.text)
 const whatToDo = "What to do. Lies in the container as `task/TASK.md`."
 
@@ -55,7 +49,7 @@ export const fields = {
   versionId: z.string().optional().describe("The agent's current version when left out."),
   instructions: instructions.describe(whatToDo),
   inputFileIds: File.Ids.optional().describe("Uploaded files. They lie in the container in `input/`."),
-  inputRepositories: z.array(InputRepository).max(limits.repositories).optional(),
+  inputRepositories: Attachment.Attachments.optional().describe("Beside those of the version."),
   skills: Version.Skills.optional().describe("Installed after those of the version."),
   metadata: Metadata.optional(),
   overrides: Overrides.optional(),
@@ -184,7 +178,6 @@ const blank = {
 
 /** Everything that the task is bound to from now on: no later change of the agent reaches it. */
 async function resolve(account: AccountRow, taskId: string, agentName: string, version: VersionRow, body: Create) {
-  refuseUnavailable(body, version)
   const { accountId } = account
   const files = await resolveFiles(accountId, version, body)
   const { providerApiKey, basePrompt, runtime, ...given } = body.overrides ?? {}
@@ -197,6 +190,10 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
   const settings: StoredDefaults = { ...version.defaults, ...given }
   if (!Place.isPossible(settings)) throw new Problem("internet_access_required")
   if (!isSoftBeforeHard(settings)) throw invalid("overrides.softFinishAfterSeconds", softBeforeHard.message)
+
+  const sources = await sourcesOf(accountId, version, body)
+  if (!settings.internetAccess && sources.repositories.length + sources.skills.length + sources.versionSkills.length > 0)
+    throw invalid("overrides.internetAccess", "Repositories and skills come from the internet, which this task may not reach")
 
   const provider = settings.provider ?? Account.defaultProviderOf(account)
   const { keyProvider, providerSecretId } = version.defaults
@@ -219,6 +216,7 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
     keySecretIds: [sealed?.secretId, versionKey, Secret.idOfAccountKey(provider)].filter((id) => id !== undefined),
     settings,
     overrides,
+    ...sources,
     metadata: JSON.stringify(body.metadata ?? {}),
   }
   return { spec, secret: sealed && SecretEntity.create(sealed) }
@@ -232,10 +230,9 @@ async function resolveFiles(accountId: string, version: VersionRow, { versionId,
   return { inputFileIds: inputs.map(({ fileId }) => fileId), referenceFileIds: version.referenceFileIds }
 }
 
-/** What the contract has room for and nothing can satisfy yet is refused by name: nobody's input is dropped in silence. */
-function refuseUnavailable(body: Create, version: VersionRow) {
-  const repository = body.inputRepositories?.[0]
-  if (repository) throw invalid("inputRepositories", `There is no repository ${repository.repositoryId}`)
-  if (version.repositories.length) throw invalid("versionId", "Repositories cannot be cloned on this stack yet")
-  if (body.skills?.length || version.skills.length) throw invalid("skills", "Skills cannot be installed on this stack yet")
+/** What the container clones and installs. Refuses what is not there, or not any more. */
+async function sourcesOf(accountId: string, version: VersionRow, { inputRepositories = [], skills = [] }: Create) {
+  await Version.checkKeys(accountId, skills)
+  const repositories = await Attachment.clones(accountId, version.repositories, inputRepositories, "inputRepositories")
+  return { repositories, versionSkills: version.skills, skills }
 }

@@ -22,7 +22,6 @@ export const GitUrl = z
 /** A branch, a tag, a commit or a full reference, by git's own rules for their names. */
 export const GitRef = z
   .string()
-  .min(1)
   .max(255)
   .refine(
     (ref) =>
@@ -30,6 +29,18 @@ export const GitRef = z
       ref.split("/").every((part) => part !== "" && !part.startsWith(".") && !part.endsWith(".lock")),
     "This is not the name of a branch, a tag or a commit",
   )
+
+const shorthand = /^(?:github:|gitlab:)?(?!\.)[\w.-]+(?:\/(?!-|\.{1,2}(?:\/|$))[\w.-]+)+(?:@[\w.-]+)?$/
+
+/** What `skills add` takes, but for paths of a file system, which mean nothing in a hosted container. */
+export const SkillName = z
+  .string()
+  .max(1_000)
+  .refine((skill) => {
+    const [source = "", ref = "main", ...more] = skill.split("#")
+    const isSource = (shorthand.test(source) && !source.startsWith("-")) || GitUrl.safeParse(source).success
+    return isSource && GitRef.safeParse(ref).success && more.length === 0
+  }, "Name a repository, such as owner/repo, owner/repo/skill or its address: local paths are not supported")
 
 const isPlain = (part: string) => !/^$|^\.{1,2}$|^\.git$|^[-~]|[\p{Cc}\p{Zl}\p{Zp}\\]/iu.test(part)
 
@@ -66,3 +77,30 @@ export const MountingPoint = z
     (text) => mountFolder(text) !== undefined,
     `Give a folder in the workspace, such as code or vendor/library, other than ${houseFolders.join(", ")}`,
   )
+
+const CloneSource = z.object({
+  name: z.string(),
+  url: z.string(),
+  tag: z.string(),
+  /** Below the workspace. */
+  folder: z.string(),
+  setup_script: z.string().nullable(),
+  aliases: z.array(z.object({ name: z.string(), target: z.string() })),
+  /** Private keys that may open it, in OpenSSH's format. */
+  private_keys: z.array(z.string()),
+})
+
+const SkillSource = z.object({
+  /** For `skills add`, as its author wrote it. */
+  skill: z.string(),
+  /** Null where none was asked for. */
+  ssh_key_id: z.string().nullable(),
+  /** Null where that key has been deleted since. */
+  private_key: z.string().nullable(),
+})
+
+/** What a container clones and installs before its agent starts, each in this order. Asked for just before use: it holds keys. */
+export const Sources = z.object({ repositories: z.array(CloneSource), skills: z.array(SkillSource) }).meta({ id: "Sources" })
+
+export type CloneSource = z.infer<typeof CloneSource>
+export type SkillSource = z.infer<typeof SkillSource>

@@ -4,7 +4,8 @@ export * from "./protocol-checkpoint.ts"
 
 /**
  * What a running container and the API say to each other, under `/api/agent`. The daemon of the task image and the functions in
- * `functions/agent` both import this file and nothing else of each other; what it says of checkpoints is a file of its own.
+ * `functions/agent` both import this file and nothing else of each other; what it says of checkpoints is a file of its own, and
+ * so is what git may be given.
  *
  * A container proves itself twice: with the claim token from its environment when it claims its run, and from then on with a
  * run token that it made itself, of which the API has only the hash. Both go into `Authorization: Bearer`.
@@ -123,6 +124,7 @@ export const Bundle = z
     reference_files: z.array(File),
     /** The latest checkpoint: the names of its segments, the oldest first. Null where the task starts from nothing. */
     checkpoint: z.object({ segments: z.array(z.string()) }).nullable(),
+    has_sources: z.boolean().describe("Whether there is something to clone or to install."),
   })
   .meta({ id: "Bundle" })
 

@@ -131,6 +131,7 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     input_files: await Input.named(spec.accountId, spec.inputFileIds),
     reference_files: await Input.named(spec.accountId, spec.referenceFileIds),
     checkpoint: await Checkpoint.segmentsOf(task.accountId, task.taskId),
+    has_sources: spec.repositories.length + spec.versionSkills.length + spec.skills.length > 0,
   }
 }
 

@@ -2,6 +2,8 @@ import { CustomAttributeType, Entity, type EntityItem } from "electrodb"
 import { type providers, regions } from "./agent.entity.ts"
 import { table } from "./aws.ts"
 import type { StoredDefaults, StoredOverrides } from "./defaults.ts"
+import type { Alias } from "./repository.entity.ts"
+import type { Mount, Skill } from "./version.entity.ts"
 
 export const statuses = [
   "pending",
@@ -117,6 +119,13 @@ export interface Execution {
   weakModel: string
 }
 
+/** A mount with all that its clone needs but its keys: it stays, whatever becomes of the repository. */
+export interface Clone extends Mount {
+  name: string
+  url: string
+  aliases: Alias[]
+}
+
 /** What the task was dispatched with and resolved to. Never changed. Long texts as text.ts keeps them. */
 export const SpecEntity = new Entity(
   {
@@ -144,6 +153,10 @@ export const SpecEntity = new Entity(
       keySecretIds: { type: "list", items: { type: "string" }, required: true },
       settings: { type: CustomAttributeType<StoredDefaults>("any"), required: true },
       overrides: { type: CustomAttributeType<StoredOverrides>("any"), required: true },
+      /** The version's, then the task's own. */
+      repositories: { type: CustomAttributeType<Clone[]>("any"), required: true },
+      versionSkills: { type: CustomAttributeType<Skill[]>("any"), required: true },
+      skills: { type: CustomAttributeType<Skill[]>("any"), required: true },
       /** As JSON, since a map of the table has narrower numbers and fewer levels than what JSON can say. */
       metadata: { type: "string", required: true },
     },

@@ -157,7 +157,7 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
     runtimeRegion: spec.region,
     overrides: await viewOverrides(spec),
     execution: spec.execution,
-    skills: [],
+    skills: spec.skills.map(Version.viewSkill),
     metadata: JSON.parse(spec.metadata) as Record<string, unknown>,
     createdAt: task.createdAt,
     startedAt: task.startedAt ?? null,

@@ -2,6 +2,12 @@ import { CustomAttributeType, Entity, type EntityItem } from "electrodb"
 import { table } from "./aws.ts"
 import type { StoredDefaults } from "./defaults.ts"
 
+/** For `skills add`, with a key where it needs one. */
+export interface Skill {
+  skill: string
+  sshKeyId?: string | undefined
+}
+
 /** How a repository lies in a workspace. */
 export interface Mount {
   repositoryId: string
@@ -27,7 +33,7 @@ export const VersionEntity = new Entity(
       basePrompt: { type: "string", required: true },
       taskTitleInstructions: { type: "string" },
       defaults: { type: CustomAttributeType<StoredDefaults>("any"), required: true },
-      skills: { type: CustomAttributeType<{ skill: string; sshKeyId?: string | undefined }[]>("any"), required: true },
+      skills: { type: CustomAttributeType<Skill[]>("any"), required: true },
       repositories: { type: CustomAttributeType<Mount[]>("any"), required: true },
       referenceFileIds: { type: "list", items: { type: "string" }, required: true },
       createdAt: { type: "string", required: true, readOnly: true },

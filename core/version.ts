@@ -1,6 +1,7 @@
 import { z } from "zod"
 import * as Account from "./account.ts"
 import { type Defaults, DefaultsView, type StoredDefaults, viewDefaults } from "./defaults.ts"
+import { SkillName } from "./git.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
@@ -9,7 +10,7 @@ import * as Secret from "./secret.ts"
 import * as SshKey from "./ssh-key.ts"
 import * as Standard from "./standard.ts"
 import * as Text from "./text.ts"
-import { VersionEntity, type VersionRow } from "./version.entity.ts"
+import { type Skill, VersionEntity, type VersionRow } from "./version.entity.ts"
 
 /** An image reference as registries take it. Which registries a stack may pull from is checked when a task starts. */
 export const ContainerImage = z
@@ -29,17 +30,14 @@ export const Runtime = z
 
 export const RuntimeView = z.object({ containerImage: z.string(), agentRuntime: z.literal("pi") }).meta({ id: "AgentRuntime" })
 
-/** Handed to `skills add` as it stands, except for paths of a file system, which mean nothing in a hosted container. */
-export const Skill = z.strictObject({
-  skill: z
-    .string()
-    .min(1)
-    .max(1_000)
-    .refine((skill) => !/^(\.{0,2}\/|~|-|file:)/.test(skill), "Name a repository: local paths are not supported"),
+const SkillInput = z.strictObject({
+  skill: SkillName.describe(
+    "Handed to `skills add` in the container: `owner/repo`, `owner/repo/skill` or the address of a repository.",
+  ),
   sshKeyId: z.string().optional(),
 })
 
-export const Skills = z.array(Skill).max(limits.skills)
+export const Skills = z.array(SkillInput).max(limits.skills)
 
 export const SkillView = z.object({ skill: z.string(), sshKeyId: z.string().nullable() })
 
@@ -114,6 +112,8 @@ export async function storeDefaults(
   return { defaults, secret: sealed && SecretEntity.create(sealed) }
 }
 
+export const viewSkill = ({ skill, sshKeyId }: Skill) => ({ skill, sshKeyId: sshKeyId ?? null })
+
 /** Row to wire, field by field: a new column stays private until someone adds it here. */
 export const view = async (row: VersionRow): Promise<View> => ({
   id: row.versionId,
@@ -122,7 +122,7 @@ export const view = async (row: VersionRow): Promise<View> => ({
   containerVersionId: row.containerVersionId ?? null,
   basePrompt: await Text.load(row.basePrompt),
   taskTitleInstructions: row.taskTitleInstructions === undefined ? null : await Text.load(row.taskTitleInstructions),
-  skills: row.skills.map(({ skill, sshKeyId }) => ({ skill, sshKeyId: sshKeyId ?? null })),
+  skills: row.skills.map(viewSkill),
   referenceFileIds: row.referenceFileIds,
   defaults: viewDefaults(row.defaults),
   createdAt: row.createdAt,

@@ -28,6 +28,8 @@ export interface Container {
   claim(runToken?: string): Promise<Answer>
   /** Calls an endpoint of its run: `send("heartbeat", {})`. */
   send(call: string, body: unknown): Promise<Answer>
+  /** Reads an endpoint of its run. */
+  get(call: string): Promise<Answer>
   /** Asks its channel for what it does not know yet. */
   receive(known?: { wait?: number; turn?: number; after?: number }): Promise<Answer>
 }
@@ -74,6 +76,7 @@ export const containerOf = async (app: App, accountId: string, task: Task, attem
     runToken,
     claim: (token = runToken) => post(claimToken, "claim-next", { run_token_hash: hashOf(token) }),
     send: (call, body) => post(runToken, `${run.runId}/${call}`, body),
+    get: (call) => as(app, runToken).send(`GET /agent/tasks/${run.runId}/${call}`),
     receive: (known = {}) => {
       const query = new URLSearchParams(Object.entries(known).map(([name, value]): [string, string] => [name, String(value)]))
       return as(app, runToken).send(`GET /agent/channels/${task.id}/recv?${query}`)

@@ -1,6 +1,8 @@
+import * as Git from "#core/git.ts"
 import * as ModelRequest from "#core/model-request.ts"
 import * as Protocol from "#core/protocol.ts"
 import * as Run from "#core/run.ts"
+import * as Source from "#core/source.ts"
 import * as Turn from "#core/turn.ts"
 import { claimRoute, runRoute } from "#functions/http/route.ts"
 import { serve } from "#functions/http/serve.ts"
@@ -45,6 +47,16 @@ export const routes = [
       problems: ["foreign_run", "lease_lost"],
     },
     ({ run, body }) => Run.reportUsage(run, body),
+  ),
+  runRoute(
+    "GET /agent/tasks/{run_id}/sources",
+    {
+      summary: "Read what to clone and what to install",
+      description: "With the private keys for it: asked for just before use, and never handed on to the agent.",
+      returns: [200, Git.Sources],
+      problems: ["foreign_run", "run_not_found", "lease_lost"],
+    },
+    ({ run }) => Source.open(run),
   ),
   runRoute(
     "POST /agent/tasks/{run_id}/model-requests",

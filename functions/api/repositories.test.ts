@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { type Caller, newAccount, shared } from "#test/app.ts"
-import { newAgent, newRepository, newSshKey } from "#test/make.ts"
+import { hostile } from "#test/hostile.ts"
+import { agentBody, newAgent, newRepository, newSshKey } from "#test/make.ts"
 
 const app = shared()
 const account = await newAccount(app)
@@ -17,6 +18,15 @@ const mount = (repositoryId: string, mountingPoint: string, more: object = {}) =
 
 const attach = (caller: Caller, agentId: string, ...repositories: object[]) =>
   caller.send(`POST /agents/${agentId}/repositories`, { repositories })
+
+const caller = await newAccount(app)
+const mounting = await newAgent(caller)
+const mounted = await newRepository(caller)
+const valid = { name: "x", url: "https://git.example.com/acme/x.git" }
+const attaching = (more: object): [string, object] => [
+  `POST /agents/${mounting.id}/repositories`,
+  { repositories: [mount(mounted.id, "code", more)] },
+]
 
 const mountsOf = async (caller: Caller, agentId: string) =>
   (await caller.send(`GET /agents/${agentId}/repositories`)).body.data.map(
@@ -215,5 +225,42 @@ describe("DELETE /repositories/{repositoryId}", () => {
       expect([mounted.status, deleted.status].toSorted()).toEqual(mounted.status === 200 ? [200, 422] : [204, mounted.status])
       expect((await mountsOf(account, agent.id)).length).toBe(mounted.status === 200 ? 1 : 0)
     }
+  })
+})
+
+describe("nothing that git or a shell could take for something else is stored", () => {
+  const wrong = hostile("/tmp/dormouse-canary-of-the-api")
+
+  test.each<[string, string[], string, (text: string) => [string, object]]>([
+    ["addresses", wrong.urls, "url", (url) => ["POST /repositories", { name: "x", url }]],
+    [
+      "scripts",
+      wrong.paths,
+      "postCloneScriptPath",
+      (postCloneScriptPath) => ["POST /repositories", { ...valid, postCloneScriptPath }],
+    ],
+    [
+      "aliases",
+      wrong.aliases,
+      "aliases.0.name",
+      (name) => ["POST /repositories", { ...valid, aliases: [{ name, target: "x" }] }],
+    ],
+    [
+      "targets",
+      wrong.paths,
+      "aliases.0.target",
+      (target) => ["POST /repositories", { ...valid, aliases: [{ name: "x", target }] }],
+    ],
+    ["references", wrong.refs, "repositories.0.tag", (tag) => attaching({ tag })],
+    ["folders", wrong.folders, "repositories.0.mountingPoint", (mountingPoint) => attaching({ mountingPoint })],
+    ["setup scripts", wrong.paths, "repositories.0.setupScript", (setupScript) => attaching({ setupScript })],
+    ["skills", wrong.skills, "skills.0.skill", (skill) => ["POST /agents", agentBody({ skills: [{ skill }] })]],
+  ])("422 invalid_request: hostile %s", async (_, texts, path, request) => {
+    expect(texts.length).toBeGreaterThan(12)
+    for (const text of texts) {
+      const answer = await caller.send(...request(text))
+      expect([text, answer.status, issuesOf(answer)]).toEqual([text, 422, [path]])
+    }
+    expect((await caller.send("GET /repositories")).body.data.length).toBe(1)
   })
 })

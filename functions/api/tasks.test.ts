@@ -180,8 +180,12 @@ describe("POST /agents/{agentId}/tasks", () => {
     ["inputFileIds.0", { inputFileIds: ["file_nothing"] }],
     ["inputRepositories.0.tag", { inputRepositories: [{ repositoryId: "repo_1", mountingPoint: "app" }] }],
     ["inputRepositories.0.colour", { inputRepositories: [{ repositoryId: "r", tag: "t", mountingPoint: "m", colour: "red" }] }],
-    ["inputRepositories", { inputRepositories: [{ repositoryId: "repo_nothing", tag: "main", mountingPoint: "app" }] }],
+    [
+      "inputRepositories.0.repositoryId",
+      { inputRepositories: [{ repositoryId: "repo_nothing", tag: "main", mountingPoint: "app" }] },
+    ],
     ["skills.0.skill", { skills: [{ skill: "./x" }] }],
+    ["skills.0.sshKeyId", { skills: [{ skill: "a/b", sshKeyId: "ssh_nothing" }] }],
     ["skills.0.colour", { skills: [{ skill: "a/b", colour: "red" }] }],
     ["colour", { colour: "red" }],
     ["overrides.colour", { overrides: { colour: "red" } }],

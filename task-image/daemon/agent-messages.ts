@@ -14,6 +14,8 @@ export type AgentOptions = {
   cwd: string
   /** The agent's own folder, for its transcript. */
   stateDir: string
+  /** A folder of skills, which need not be there. */
+  skillsFolder: string
   /** The whole environment of the commands that the agent runs. */
   commandEnvironment: Record<string, string>
   commandMaxSeconds: number

@@ -10,11 +10,13 @@ const inherited =
 
 export type AgentEnvironment = Record<string, string> & { DORMOUSE_AGENT: string }
 
-/** The environment of the agent and of every command it runs. By `DORMOUSE_AGENT` they are found again. */
-export const agentEnvironment = (runId: string, home: string): AgentEnvironment => {
+/** The environment of the agent and of every command it runs, those in `bin` first. By `DORMOUSE_AGENT` they are found again. */
+export const agentEnvironment = (runId: string, home: string, bin: string): AgentEnvironment => {
   const kept = inherited.split(" ").flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
   const defaults = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" }
-  return { ...defaults, ...Object.fromEntries(kept), HOME: home, TERM: "dumb", PI_OFFLINE: "1", DORMOUSE_AGENT: runId }
+  const environment: Record<string, string> = { ...defaults, ...Object.fromEntries(kept) }
+  const PATH = `${bin}:${environment.PATH}`
+  return { ...environment, PATH, HOME: home, TERM: "dumb", PI_OFFLINE: "1", DORMOUSE_AGENT: runId }
 }
 
 /** The answers that an order waits for. */

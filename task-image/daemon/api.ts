@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { Sources } from "../../core/git.ts"
 import type {
   AppendLogs,
   ClaimNext,
@@ -69,6 +70,7 @@ export const createApi = (base: string, token: string) => {
     /** Not repeated: the model proxy decides when to ask again. */
     prepareModelRequest: (runId: string, body: z.infer<typeof PrepareModelRequest>) =>
       once(PreparedModelRequest, "POST", `${of(runId)}/model-requests`, body),
+    sources: (runId: string) => call(Sources, "GET", `${of(runId)}/sources`),
     fileAddress: (runId: string, fileId: string) => call(FileAddress, "GET", `${of(runId)}/files/${encodeURIComponent(fileId)}`),
     complete: (runId: string, body: z.input<typeof Complete>) => call(Ended, "POST", `${of(runId)}/complete`, body),
     fail: (runId: string, body: z.infer<typeof Fail>) => call(Ended, "POST", `${of(runId)}/fail`, body),

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
-import { chown } from "node:fs/promises"
+import { chown, lchown, readdir } from "node:fs/promises"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** The program of the agent's process. */
@@ -62,4 +63,14 @@ const canWork = ({ user, wrapper }: Isolation, folder: string): Promise<boolean>
     probe.on("error", () => resolve(false))
     probe.on("exit", (code) => resolve(code === 0))
   })
+}
+
+/** Makes a folder and all that is in it the property of a user. */
+export const giveTo = async (path: string, { uid, gid }: User) => {
+  await lchown(path, uid, gid)
+  const entries = await readdir(path, { withFileTypes: true })
+  for (const entry of entries) {
+    if (entry.isDirectory()) await giveTo(join(path, entry.name), { uid, gid })
+    else await lchown(join(path, entry.name), uid, gid)
+  }
 }

@@ -15,6 +15,7 @@ const settings = {
   apiUrl: setting("DORMOUSE_API_URL").replace(/\/$/, ""),
   claimToken: setting("DORMOUSE_CLAIM_TOKEN"),
   workspace: process.env.DORMOUSE_WORKSPACE || "/workspace",
+  gitConfig: process.env.DORMOUSE_GIT_CONFIG || undefined,
   notices: (process.env.DORMOUSE_NOTICE ?? "").split("\n").filter(Boolean),
 }
 const stop = createStop()

@@ -40,7 +40,7 @@ export const openPi = async (options: AgentOptions, tell: (message: FromAgent) =
     thinkingLevel: "off",
     tools: ["read", "bash", "edit", "write"],
     customTools: [bashTool(pi, options)],
-    resourceLoader: fixedResources(pi, options.systemPrompt),
+    resourceLoader: fixedResources(pi, options),
     sessionManager,
     settingsManager: settings(pi),
   })
@@ -114,9 +114,9 @@ const bashTool = (pi: Pi, { cwd, commandEnvironment, commandMaxSeconds }: AgentO
   })
 }
 
-const fixedResources = (pi: Pi, systemPrompt: string): ResourceLoader => ({
+const fixedResources = (pi: Pi, { systemPrompt, skillsFolder }: AgentOptions): ResourceLoader => ({
   getExtensions: () => ({ extensions: [], errors: [], runtime: pi.createExtensionRuntime() }),
-  getSkills: () => ({ skills: [], diagnostics: [] }),
+  getSkills: () => pi.loadSkillsFromDir({ dir: skillsFolder, source: "task" }),
   getPrompts: () => ({ prompts: [], diagnostics: [] }),
   getThemes: () => ({ themes: [], diagnostics: [] }),
   getAgentsFiles: () => ({ agentsFiles: [] }),

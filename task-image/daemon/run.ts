@@ -13,6 +13,8 @@ export type Settings = {
   apiUrl: string
   claimToken: string
   workspace: string
+  /** A git configuration of the host's: see git.ts. */
+  gitConfig: string | undefined
   /** What the host wants every reader of the log to know before anything else. */
   notices: string[]
 }

@@ -1,11 +1,9 @@
-import { rmSync } from "node:fs"
-import { chown, mkdir, mkdtemp } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { agentEnvironment, startAgent } from "./agent.ts"
+import { mkdir } from "node:fs/promises"
+import { startAgent } from "./agent.ts"
 import { Refused } from "./api.ts"
+import { type Equipment, equip } from "./equipment.ts"
 import { whyFailed } from "./failure.ts"
-import { chooseIsolation, type Isolation, type User } from "./isolation.ts"
+import { chooseIsolation, type Isolation } from "./isolation.ts"
 import { spoken, watchLimits } from "./limits.ts"
 import { startModelProxy } from "./model-proxy.ts"
 import { finishUp, systemPrompt, turnPrompt } from "./prompts.ts"
@@ -34,19 +32,26 @@ export const work = async (run: Run): Promise<Worked> => {
     const isolation = (await chooseIsolation(settings.workspace)) ?? { wrapper: [] }
     const isOpen = !isolation.user && isolation.wrapper.length === 0
     if (isOpen) logs.say("daemon", "The agent is not isolated from the daemon: there is no other user and no bubblewrap here")
-    await prepareWorkspace({ root: settings.workspace, bundle: claimed.bundle, api, runId: claimed.run.id, user: isolation.user })
+    const { bundle, run: attempt } = claimed
+    const sources = bundle.has_sources ? await api.sources(attempt.id) : { repositories: [], skills: [] }
+    const { repositories } = sources
+    await prepareWorkspace({ root: settings.workspace, bundle, repositories, api, runId: attempt.id, user: isolation.user })
+    const equipment = await equip(run, isolation, sources)
     logs.say("daemon", "Workspace is ready")
     watch.startTurn()
-    return await haveAgentWork(run, isolation)
+    return await haveAgentWork(run, isolation, equipment)
   } catch (error) {
     if (error instanceof Refused && error.isLost) throw error
-    return { error: error instanceof Error ? error.message : String(error), result: null, costUsd: 0 }
+    const stopped = whyFailed({ outcome: {}, cause: stop.cause(), refusal: undefined, bundle: claimed.bundle })
+    return { error: stop.cause() ? stopped : messageOf(error), result: null, costUsd: 0 }
   } finally {
     watch.close()
   }
 }
 
-const haveAgentWork = async (run: Run, isolation: Isolation): Promise<Worked> => {
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+const haveAgentWork = async (run: Run, isolation: Isolation, { home, environment, skills }: Equipment): Promise<Worked> => {
   const { api, claimed, logs, stop, settings, runToken } = run
   const { bundle } = claimed
   const { provider, model } = bundle.execution
@@ -65,8 +70,6 @@ const haveAgentWork = async (run: Run, isolation: Isolation): Promise<Worked> =>
       logs.say("daemon", `The model cannot answer now (${status}: ${message}). Asking again in ${spoken(seconds)}`)
     },
   })
-  const stateDir = await makeStateDir(isolation.user)
-  const environment = agentEnvironment(claimed.run.id, stateDir)
   const onStderr = (line: string) => logs.say("agent_stderr", line)
   run.agent = startAgent({ isolation, cwd: settings.workspace, environment, onMessage: events.onMessage, onStderr })
   try {
@@ -79,7 +82,8 @@ const haveAgentWork = async (run: Run, isolation: Isolation): Promise<Worked> =>
         modelOrigin: proxy.origin,
         systemPrompt: systemPrompt(bundle),
         cwd: settings.workspace,
-        stateDir,
+        stateDir: home,
+        skillsFolder: skills,
         commandEnvironment: environment,
         commandMaxSeconds,
       },
@@ -93,13 +97,4 @@ const haveAgentWork = async (run: Run, isolation: Isolation): Promise<Worked> =>
     events.close()
     proxy.close()
   }
-}
-
-/** The agent's home, outside the workspace, with its transcript. */
-const makeStateDir = async (user: User | undefined) => {
-  const folder = await mkdtemp(join(tmpdir(), "dormouse-agent-"))
-  // However the process ends: a lost run ends it at once.
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
-  if (user) await chown(folder, user.uid, user.gid)
-  return folder
 }

@@ -1,18 +1,27 @@
 import { createWriteStream } from "node:fs"
-import { lchown, mkdir, readdir, writeFile } from "node:fs/promises"
+import { mkdir, writeFile } from "node:fs/promises"
 import { basename, extname, join } from "node:path"
 import { pipeline } from "node:stream/promises"
+import type { CloneSource } from "../../core/git.ts"
 import { type Api, type Bundle, Refused } from "./api.ts"
 import { harness } from "./harness.ts"
 import { persist, send, stallSeconds } from "./http.ts"
-import type { User } from "./isolation.ts"
+import { giveTo, type User } from "./isolation.ts"
 
 type BundleFile = Bundle["input_files"][number]
 
-type Options = { root: string; bundle: Bundle; api: Api; runId: string; user: User | undefined }
+type Options = {
+  root: string
+  bundle: Bundle
+  /** What will be cloned there. */
+  repositories: CloneSource[]
+  api: Api
+  runId: string
+  user: User | undefined
+}
 
 /** Makes the folders that the agent finds at the start, with the task, the rules of the house and the files that it was given. */
-export const prepareWorkspace = async ({ root, bundle, api, runId, user }: Options) => {
+export const prepareWorkspace = async ({ root, bundle, repositories, api, runId, user }: Options) => {
   for (const folder of ["task", "input", "reference", "output"]) await mkdir(join(root, folder), { recursive: true })
   await writeFile(join(root, "task/TASK.md"), `${bundle.instructions.trimEnd()}\n`)
 
@@ -23,7 +32,7 @@ export const prepareWorkspace = async ({ root, bundle, api, runId, user }: Optio
   }
   const input = await fetchAll("input", bundle.input_files)
   const reference = await fetchAll("reference", bundle.reference_files)
-  await writeFile(join(root, "task/HARNESS.md"), harness(bundle, { root, input, reference }))
+  await writeFile(join(root, "task/HARNESS.md"), harness(bundle, { root, input, reference, repositories }))
   if (user) await giveTo(root, user)
 }
 
@@ -58,14 +67,5 @@ const download = async (api: Api, runId: string, file: BundleFile, path: string)
     if (error instanceof Refused && error.isLost) throw error
     const why = error instanceof Error ? error.message : String(error)
     throw new Error(`The file ${file.filename} could not be read: ${why}`)
-  }
-}
-
-const giveTo = async (path: string, { uid, gid }: User) => {
-  await lchown(path, uid, gid)
-  const entries = await readdir(path, { withFileTypes: true })
-  for (const entry of entries) {
-    if (entry.isDirectory()) await giveTo(join(path, entry.name), { uid, gid })
-    else await lchown(join(path, entry.name), uid, gid)
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { z } from "zod"
+import type { Sources } from "../../core/git.ts"
 import {
   AppendLogs,
   type Beat,
@@ -32,6 +33,7 @@ type Options = {
   modelUrl: string
   /** The contents of input and reference files, by id. */
   files?: Record<string, string>
+  sources: z.infer<typeof Sources>
 }
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
@@ -176,6 +178,7 @@ const claim = (stage: Stage, body: unknown): z.infer<typeof Claim> => {
 
 /** Everything below `/agent/tasks/run_1`. */
 const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
+  sources: ({ sources }) => sources,
   heartbeat: (stage, body) => {
     check(stage, Heartbeat, body)
     const time_left_seconds = stage.play.runtimeSeconds - (stage.now().getTime() - stage.claimedAt) / 1000

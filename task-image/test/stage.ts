@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, onTestFinished } from "vitest"
 import type { z } from "zod"
+import type { Sources } from "../../core/git.ts"
 import type { Bundle } from "../../core/protocol.ts"
 import { type Script, startModelServer } from "../../test/model-server.ts"
 import { claimToken, startContainerApi } from "./container-api.ts"
@@ -35,18 +36,25 @@ const bundleWith = ({ limits, ...changes }: Changes): BundleOf => ({
   input_files: [],
   reference_files: [],
   checkpoint: null,
+  has_sources: false,
   ...changes,
 })
 
 type Changes = Partial<Omit<BundleOf, "limits">> & { limits?: Partial<BundleOf["limits"]> }
 
-type Options = { script: Script; bundle?: Changes; files?: Record<string, string>; environment?: Record<string, string> }
+type Options = {
+  script: Script
+  bundle?: Changes
+  files?: Record<string, string>
+  sources?: Partial<z.infer<typeof Sources>>
+  environment?: Record<string, string>
+}
 
 /**
  * Starts the daemon as a container would, with an API, a store and a model provider of its own, and a clock that the test moves.
  * `ended` is its exit code.
  */
-export const startStage = async ({ script, bundle = {}, files, environment }: Options) => {
+export const startStage = async ({ script, bundle = {}, files, sources, environment }: Options) => {
   const folder = await mkdtemp(join(tmpdir(), "dormouse-stage-"))
   await chmod(folder, 0o755)
   const workspace = join(folder, "workspace")
@@ -62,7 +70,13 @@ export const startStage = async ({ script, bundle = {}, files, environment }: Op
 
   const model = await startModelServer(script)
   const now = () => new Date(Date.now() + offset)
-  const api = await startContainerApi({ bundle: bundleWith(bundle), now, modelUrl: model.url, files })
+  const api = await startContainerApi({
+    bundle: bundleWith({ has_sources: sources !== undefined, ...bundle }),
+    now,
+    modelUrl: model.url,
+    files,
+    sources: { repositories: [], skills: [], ...sources },
+  })
   const child = spawn(process.execPath, [daemon], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {

@@ -1,0 +1,57 @@
+import { rmSync } from "node:fs"
+import { chmod, chown, mkdir, mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { z } from "zod"
+import type { Sources } from "../../core/git.ts"
+import { type AgentEnvironment, agentEnvironment } from "./agent.ts"
+import type { Isolation } from "./isolation.ts"
+import { cloneAll, linkAliases, setUp } from "./repositories.ts"
+import type { Run } from "./run.ts"
+import { installSkills, skillsFolder } from "./skills.ts"
+
+/** What the agent has beside its workspace. */
+export type Equipment = {
+  /** Its home, where its transcript is too. */
+  home: string
+  environment: AgentEnvironment
+  /** A folder of skills. */
+  skills: string
+}
+
+/**
+ * Makes the agent's home, and gets ready what was asked for: repositories, skills, setup scripts, aliases. Keys are used and gone before
+ * anything runs that came from outside. Throws with a message for the person who asked.
+ */
+export const equip = async (
+  run: Run,
+  isolation: Isolation,
+  { repositories, skills }: z.infer<typeof Sources>,
+): Promise<Equipment> => {
+  const { settings, logs, stop, claimed } = run
+  const home = await makeFolder("dormouse-agent-", isolation)
+  const tools = await makeFolder("dormouse-tools-", { wrapper: [] })
+  // Everybody may look into it, and only the daemon writes.
+  await chmod(tools, 0o755)
+  const bin = join(tools, "bin")
+  const environment = agentEnvironment(claimed.run.id, home, bin)
+  const place = { root: settings.workspace, isolation, logs, gitConfig: settings.gitConfig, signal: stop.signal }
+
+  const cloned = await cloneAll(place, repositories)
+  const skillsHome = join(tools, "skills")
+  await mkdir(skillsHome)
+  if (isolation.user) await chown(skillsHome, isolation.user.uid, isolation.user.gid)
+  await installSkills(place, skillsHome, skills)
+  for (const repository of cloned) await setUp(place, environment, repository)
+  await linkAliases(place, bin, repositories)
+  return { home, environment, skills: join(skillsHome, skillsFolder) }
+}
+
+/** A folder outside the workspace, which goes with the process. */
+const makeFolder = async (prefix: string, { user }: Isolation) => {
+  const folder = await mkdtemp(join(tmpdir(), prefix))
+  // However the process ends: a lost run ends it at once.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+  if (user) await chown(folder, user.uid, user.gid)
+  return folder
+}
