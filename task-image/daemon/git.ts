@@ -101,6 +101,9 @@ const checkOut = async (wanted: Clone) => {
   return inside("checkout", "--quiet", "--detach", "FETCH_HEAD", "--")
 }
 
+/** What git adds to every refusal of ssh, after the words that say why. */
+const advice = /^Please make sure you have the correct access rights\s+and the repository exists\.\s*/m
+
 const git = async (place: Clone, args: string[]): Promise<Ran> => {
   const ran = await runCommand(["git", ...options, ...args], {
     cwd: place.home,
@@ -111,6 +114,6 @@ const git = async (place: Clone, args: string[]): Promise<Ran> => {
   if (ran.code === 0) return ran
   if (/cannot run ssh/i.test(ran.stderr))
     throw new GitFailed("The container's image has no ssh, which this address needs: use an image with git and openssh-client")
-  const said = lastWords(ran)
+  const said = lastWords({ ...ran, stderr: ran.stderr.replace(advice, "") })
   throw new GitFailed(said || `git ended with ${ran.code}`, ran.code)
 }
