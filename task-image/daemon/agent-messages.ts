@@ -24,8 +24,10 @@ export type AgentOptions = {
 export type ToAgent =
   | { do: "open"; options: AgentOptions }
   | { do: "turn"; prompt: string }
-  /** Said to the agent before its next request to the model, if it is still at work. */
-  | { do: "steer"; text: string }
+  /** Said to the agent before its next request to the model; if there is none any more, only what must be heard. */
+  | { do: "steer"; text: string; mustBeHeard: boolean }
+  /** Whether the agent may sleep as it has asked to; why not, where it may not. */
+  | { do: "hibernation"; refusal: string | undefined }
   | { do: "abort" }
 
 /** How pi says that a turn ended; `undefined` when the model gave no answer at all. */
@@ -38,7 +40,14 @@ export type TurnEnd = {
   error?: string
   /** What the turn has cost, in US dollars, by pi's price list. */
   costUsd: number
+  /** The agent sleeps from now on, as it was granted. */
+  isSleeping: boolean
+  /** In tokens. */
+  usage: { input: number; output: number; cacheRead: number; cacheWrite: number }
 }
+
+/** How the agent asks to sleep: until a time, or for so many seconds. */
+export type HibernationRequest = { until?: string; seconds?: number; reason: string }
 
 export type FromAgent =
   | { is: "ready"; version: string }
@@ -49,6 +58,7 @@ export type FromAgent =
   | { is: "tool"; name: string; args: unknown }
   | { is: "tool_end"; name: string; failed: boolean; result: string }
   | { is: "notice"; text: string }
+  | { is: "hibernate"; request: HibernationRequest }
   | ({ is: "turn_end" } & TurnEnd)
   /** The agent could not be opened, or broke in a way that it did not expect. */
   | { is: "broken"; message: string }

@@ -65,7 +65,13 @@ export const startAgent = ({ isolation, cwd, environment, onMessage, onStderr }:
       waiting = resolve
       tell(order)
     })
-  return { tell, ask, kill: () => killAll(child, environment.DORMOUSE_AGENT) }
+  return {
+    tell,
+    ask,
+    kill: () => killAll(child, environment.DORMOUSE_AGENT),
+    /** Ends what the agent has started, and leaves the agent itself. */
+    calm: () => killMarked(environment.DORMOUSE_AGENT, (commandLine) => !commandLine.includes(runner)),
+  }
 }
 
 export type Agent = ReturnType<typeof startAgent>
@@ -73,8 +79,11 @@ export type Agent = ReturnType<typeof startAgent>
 /** Kills the agent and whatever it has started, also what has left its process group. */
 const killAll = async (child: ChildProcess, runId: string) => {
   if (child.pid && child.exitCode === null && child.signalCode === null) killQuietly(-child.pid)
-  const marked = await findMarked(`DORMOUSE_AGENT=${runId}`)
-  for (const pid of marked) killQuietly(pid)
+  await killMarked(runId, () => true)
+}
+
+const killMarked = async (runId: string, isMeant: (commandLine: string) => boolean) => {
+  for (const { pid, commandLine } of await findMarked(`DORMOUSE_AGENT=${runId}`)) if (isMeant(commandLine)) killQuietly(pid)
 }
 
 const killQuietly = (pid: number) => {
@@ -86,13 +95,14 @@ const killQuietly = (pid: number) => {
 }
 
 /** Processes that were started with `setting` in their environment. None where there is no /proc. */
-const findMarked = async (setting: string): Promise<number[]> => {
+const findMarked = async (setting: string): Promise<{ pid: number; commandLine: string }[]> => {
   const names = await readdir("/proc").catch(() => [])
   const pids = names.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid)
   const found = await Promise.all(
     pids.map(async (pid) => {
       const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "")
-      return environment.split("\0").includes(setting) ? [pid] : []
+      if (!environment.split("\0").includes(setting)) return []
+      return [{ pid, commandLine: await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "") }]
     }),
   )
   return found.flat()

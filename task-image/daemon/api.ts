@@ -3,36 +3,63 @@ import { Sources } from "../../core/git.ts"
 import type {
   AppendLogs,
   ClaimNext,
+  CommitCheckpoint,
   Complete,
+  CompleteTurn,
   Fail,
+  PrepareCheckpoint,
   PrepareModelRequest,
   PrepareOutput,
+  ReadCheckpoint,
+  Receive,
+  Release,
   ReportUsage,
 } from "../../core/protocol.ts"
-import { Accepted, Beat, Claim, Ended, FileAddress, PreparedModelRequest, PreparedOutput } from "../../core/protocol.ts"
+import {
+  Accepted,
+  Beat,
+  CheckpointAddresses,
+  Claim,
+  CommittedCheckpoint,
+  CompletedTurn,
+  Ended,
+  FileAddress,
+  PreparedCheckpoint,
+  PreparedModelRequest,
+  PreparedOutput,
+  Received,
+} from "../../core/protocol.ts"
 import { persist, readAll, send, withTimeout } from "./http.ts"
 
 export type Claimed = z.infer<typeof Claim>["claim"]
 export type Bundle = Claimed["bundle"]
+export type Turn = Bundle["turn"]
+export type AgentMessage = NonNullable<z.input<typeof CompleteTurn>["messages"]>[number]
+
+/** Problems of a run that is still ours, though they are conflicts. */
+const notLost = new Set<string | undefined>(["message_waiting", "turn_running", "conflict"])
 
 /** The API answered, but not with what was asked for. */
 export class Refused extends Error {
   override name = "Refused"
   readonly status: number
+  /** The problem's code, where the API gave one. */
+  readonly code: string | undefined
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, code?: string) {
     super(message)
     this.status = status
+    this.code = code
   }
 
   /** Later the same request may succeed. */
   get isPassing() {
-    return this.status === 429 || this.status >= 500
+    return this.status === 429 || this.status >= 500 || this.code === "conflict"
   }
 
   /** The run is no longer ours: its token is revoked, or another attempt has taken it over. */
   get isLost() {
-    return this.status === 401 || this.status === 409
+    return this.status === 401 || (this.status === 409 && !notLost.has(this.code))
   }
 }
 
@@ -49,7 +76,7 @@ export const createApi = (base: string, token: string) => {
       const response = await send(new URL(base + path), { method, headers: { ...headers, ...length }, body: bytes, signal })
       const text = (await readAll(response)).toString("utf8")
       const status = response.statusCode ?? 0
-      if (status < 200 || status > 299) throw new Refused(status, messageOf(text) ?? `The API answered ${status}`)
+      if (status < 200 || status > 299) throw new Refused(status, messageOf(text) ?? `The API answered ${status}`, codeOf(text))
       const parsed = answer.safeParse(parseJson(text))
       if (!parsed.success) throw new Refused(status, `The API's answer to ${method} ${path} is not what was agreed`)
       return parsed.data
@@ -72,6 +99,17 @@ export const createApi = (base: string, token: string) => {
       once(PreparedModelRequest, "POST", `${of(runId)}/model-requests`, body),
     sources: (runId: string) => call(Sources, "GET", `${of(runId)}/sources`),
     fileAddress: (runId: string, fileId: string) => call(FileAddress, "GET", `${of(runId)}/files/${encodeURIComponent(fileId)}`),
+    prepareCheckpoint: (runId: string, body: z.infer<typeof PrepareCheckpoint>) =>
+      call(PreparedCheckpoint, "POST", `${of(runId)}/checkpoints/prepare`, body),
+    commitCheckpoint: (runId: string, body: z.infer<typeof CommitCheckpoint>) =>
+      call(CommittedCheckpoint, "POST", `${of(runId)}/checkpoints/commit`, body),
+    checkpointAddresses: (runId: string, body: z.infer<typeof ReadCheckpoint>) =>
+      call(CheckpointAddresses, "POST", `${of(runId)}/checkpoints/addresses`, body),
+    receive: (channel: string, { wait, turn, after }: z.output<typeof Receive>) =>
+      call(Received, "GET", `/agent/channels/${encodeURIComponent(channel)}/recv?wait=${wait}&turn=${turn}&after=${after}`),
+    completeTurn: (runId: string, body: z.input<typeof CompleteTurn>) =>
+      call(CompletedTurn, "POST", `${of(runId)}/turns/complete`, body),
+    release: (runId: string, body: z.input<typeof Release>) => call(Ended, "POST", `${of(runId)}/release`, body),
     complete: (runId: string, body: z.input<typeof Complete>) => call(Ended, "POST", `${of(runId)}/complete`, body),
     fail: (runId: string, body: z.infer<typeof Fail>) => call(Ended, "POST", `${of(runId)}/fail`, body),
   }
@@ -92,4 +130,9 @@ export const messageOf = (text: string): string | undefined => {
   const body = parseJson(text) as { error?: { message?: unknown } | string; message?: unknown } | undefined
   const message = typeof body?.error === "object" ? body.error?.message : (body?.error ?? body?.message)
   return typeof message === "string" && message ? message.slice(0, 500) : undefined
+}
+
+const codeOf = (text: string): string | undefined => {
+  const body = parseJson(text) as { error?: { code?: unknown } } | undefined
+  return typeof body?.error?.code === "string" ? body.error.code : undefined
 }

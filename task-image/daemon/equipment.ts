@@ -3,9 +3,9 @@ import { chmod, chown, mkdir, mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { z } from "zod"
-import type { Sources } from "../../core/git.ts"
+import type { CloneSource, Sources } from "../../core/git.ts"
 import { type AgentEnvironment, agentEnvironment } from "./agent.ts"
-import type { Isolation } from "./isolation.ts"
+import type { Isolation, User } from "./isolation.ts"
 import { cloneAll, linkAliases, setUp } from "./repositories.ts"
 import type { Run } from "./run.ts"
 import { installSkills, skillsFolder } from "./skills.ts"
@@ -17,20 +17,24 @@ export type Equipment = {
   environment: AgentEnvironment
   /** A folder of skills. */
   skills: string
+  /** The repositories that were cloned, since they were not there yet. */
+  cloned: CloneSource[]
+  /** Clones what has been attached meanwhile. Answers what is new. */
+  attach: (repositories: CloneSource[]) => Promise<CloneSource[]>
 }
 
 /**
- * Makes the agent's home, and gets ready what was asked for: repositories, skills, setup scripts, aliases. Keys are used and gone before
+ * Gets ready what was asked for, beside the agent's home: repositories, skills, setup scripts, aliases. Keys are used and gone before
  * anything runs that came from outside. Throws with a message for the person who asked.
  */
 export const equip = async (
   run: Run,
   isolation: Isolation,
+  home: string,
   { repositories, skills }: z.infer<typeof Sources>,
 ): Promise<Equipment> => {
   const { settings, logs, stop, claimed } = run
-  const home = await makeFolder("dormouse-agent-", isolation)
-  const tools = await makeFolder("dormouse-tools-", { wrapper: [] })
+  const tools = await makeFolder("dormouse-tools-", undefined)
   // Everybody may look into it, and only the daemon writes.
   await chmod(tools, 0o755)
   const bin = join(tools, "bin")
@@ -44,11 +48,22 @@ export const equip = async (
   await installSkills(place, skillsHome, skills)
   for (const repository of cloned) await setUp(place, environment, repository)
   await linkAliases(place, bin, repositories)
-  return { home, environment, skills: join(skillsHome, skillsFolder) }
+  const known = new Set(repositories.map(({ folder }) => folder))
+  const attach = async (all: CloneSource[]) => {
+    const added = await cloneAll(
+      place,
+      all.filter(({ folder }) => !known.has(folder)),
+    )
+    for (const { folder } of all) known.add(folder)
+    for (const repository of added) await setUp(place, environment, repository)
+    if (added.length > 0) await linkAliases(place, bin, all)
+    return added
+  }
+  return { home, environment, skills: join(skillsHome, skillsFolder), cloned, attach }
 }
 
 /** A folder outside the workspace, which goes with the process. */
-const makeFolder = async (prefix: string, { user }: Isolation) => {
+export const makeFolder = async (prefix: string, user: User | undefined) => {
   const folder = await mkdtemp(join(tmpdir(), prefix))
   // However the process ends: a lost run ends it at once.
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }))

@@ -30,6 +30,8 @@ const whyStopped = (cause: StopCause, { execution, limits }: Bundle): string => 
       return "The task was cancelled."
     case "terminated":
       return "The container was stopped."
+    case "paused":
+      return "The account's credit is used up."
     case "runtime_limit": {
       const limit = spoken(limits.max_runtime_seconds)
       return `The agent was stopped because the run reached its limit of ${limit}. ${kept} Raise maxRuntimeSeconds or give it less to do.`

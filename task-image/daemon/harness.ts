@@ -6,12 +6,10 @@ import type { OutputPolicy } from "./output-policy.ts"
 type Place = { root: string; input: string[]; reference: string[]; repositories: CloneSource[] }
 
 /** The rules of the house, as the agent reads them in `task/HARNESS.md`. */
-export const harness = ({ limits, output_policy }: Bundle, { root, input, reference, repositories }: Place) =>
+export const harness = ({ limits, output_policy, turn }: Bundle, { root, input, reference, repositories }: Place) =>
   `# How work is done here
 
-You work alone, in a container that was made for this task and is thrown away afterwards. Nobody reads along and nobody can
-answer a question: where the task leaves something open, decide as its author would most likely want it, and say in your
-final answer what you assumed.
+${company(turn)}
 
 ## Where things are
 
@@ -24,7 +22,9 @@ Your workspace is \`${root}\`. All paths below are relative to it.
 | \`reference/\` | ${listed(reference, "Background to read, not to change", "There is no reference material.")} |
 | \`output/\` | What you deliver. |
 ${repositories.map(mounted).join("")}
-Anything else in the workspace is yours for notes and intermediate work, and is lost when you end.
+Anything else in the workspace is yours for notes and intermediate work, and is lost when the task ends. Until then the
+workspace, your home folder and what you remember are kept, also when the container is replaced by another one: programs that
+run are not, and neither is anything outside of these two folders.
 
 ## What you deliver
 
@@ -37,8 +37,8 @@ wrote. Keep it short when the files say the rest.
 
 ${time(limits)}
 
-A single shell command may run for 30 minutes at most; run nothing in the background that has to outlive your answer.
-
+A single shell command may run for 30 minutes at most; what runs in the background ends with your answer.
+${sleep(limits.hibernation)}
 ## Good manners
 
 - Check your work before you end: open the files that you wrote, run the code that you changed.
@@ -50,6 +50,31 @@ const mounted = ({ folder, name, tag }: CloneSource) =>
   `| ${code(`${folder}/`)} | The git repository ${name.replaceAll("|", "\\|")}, cloned at ${code(tag)}. |\n`
 
 const code = (text: string) => `\`${text.replaceAll("|", "\\|")}\``
+
+const company = ({ mode, number, messages }: Bundle["turn"]) => {
+  if (mode === "conversation")
+    return `You are in a conversation with a person, in a container that was made for it. Your last message of a turn is what the person
+reads; then you wait for the next one, however long it takes. Ask when something is unclear that matters, and do what you can
+without asking. Files that the person sends lie in \`input/\`, and are named in the message. It may happen that you are told to go
+on by yourself: from then on nobody answers, and your final answer ends the task.`
+  const alone = `You work alone, in a container that was made for this task and is thrown away afterwards. Nobody answers
+questions: where the task leaves something open, decide as its author would most likely want it, and say in your final answer
+what you assumed.`
+  const isOneShot = number === 1 && messages.length === 0
+  return isOneShot ? alone : `${alone} What somebody writes to you meanwhile reaches you at your next step.`
+}
+
+const sleep = ({ enabled, cycle_seconds, left_seconds }: Bundle["limits"]["hibernation"]) =>
+  enabled
+    ? `
+## Waiting
+
+When you work by yourself and have to wait for something that takes more than a few minutes (an answer, a build elsewhere, a
+day to come), do not wait in a loop: call the tool \`hibernate\` with a time or a number of seconds, and a reason. You sleep at no
+cost, your time stands still, and you go on here with all that you remember when the time has come or somebody wakes you; what
+woke you is said then. At most ${spoken(cycle_seconds)} at once, and ${spoken(left_seconds)} in all. A refusal says why: choose again.
+`
+    : ""
 
 const listed = (names: string[], what: string, none: string) =>
   names.length === 0 ? none : `${what}: ${names.map(code).join(", ")}`

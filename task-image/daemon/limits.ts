@@ -2,15 +2,16 @@ import { after, millis } from "../../core/clock.ts"
 import type { Bundle } from "./api.ts"
 
 /** Why an agent is stopped before its turn has ended by itself. The first cause counts. */
-export type StopCause = "cancelled" | "terminated" | "runtime_limit" | "turn_limit" | "stalled"
+export type StopCause = "cancelled" | "terminated" | "paused" | "runtime_limit" | "turn_limit" | "stalled"
 
-/** Something that can be stopped once; everybody who works on it listens. */
-export const createStop = () => {
+/** Something that can be stopped once, by itself or with what it is a part of; everybody who works on it listens. */
+export const createStop = (whole?: { signal: AbortSignal }) => {
   const controller = new AbortController()
+  const signal = whole ? AbortSignal.any([whole.signal, controller.signal]) : controller.signal
   return {
-    signal: controller.signal,
+    signal,
     request: (cause: StopCause) => controller.abort(cause),
-    cause: () => controller.signal.reason as StopCause | undefined,
+    cause: () => signal.reason as StopCause | undefined,
   }
 }
 
@@ -20,34 +21,51 @@ const nothing = () => undefined
 
 type Options = { limits: Bundle["limits"]; claimedAt: number; stop: Stop; onSoftFinish: (secondsLeft: number) => void }
 
-/** Watches the time that the run has, from its claim, and that its turn has. */
+/**
+ * Watches the time that the run has, of which waiting for the next message takes none, and that each turn has. It runs from the claim on,
+ * since preparing takes time as well.
+ */
 export const watchLimits = ({ limits, claimedAt, stop, onSoftFinish }: Options) => {
-  let deadline = claimedAt + limits.max_runtime_seconds * 1000
-  let stopTotal: () => void = nothing
-  let stopTurn: () => void = nothing
-  let stopSoft: () => void = nothing
+  const { max_runtime_seconds: max, soft_finish_after_seconds: soft, max_runtime_per_turn_seconds: perTurn } = limits
+  let left = max * 1000
+  let since: number | undefined = claimedAt
+  const timers: (() => void)[] = []
 
+  const leftNow = () => left - (since === undefined ? 0 : millis() - since)
+  let stopTotal: () => void = nothing
   const armTotal = () => {
     stopTotal()
-    stopTotal = after(deadline - millis(), () => stop.request("runtime_limit"))
+    stopTotal = since === undefined ? nothing : after(leftNow(), () => stop.request("runtime_limit"))
+  }
+  const stopTimers = () => {
+    for (const end of timers.splice(0)) end()
   }
   armTotal()
-  const { soft_finish_after_seconds: soft, max_runtime_per_turn_seconds: perTurn } = limits
-  if (soft !== null) {
-    stopSoft = after(claimedAt + soft * 1000 - millis(), () => onSoftFinish(Math.max(0, (deadline - millis()) / 1000)))
-  }
 
   return {
     /** The API counts too, and its count is the one that is right. */
     adjust: (secondsLeft: number) => {
-      deadline = millis() + secondsLeft * 1000
+      left = secondsLeft * 1000
+      if (since !== undefined) since = millis()
       armTotal()
     },
-    startTurn: () => {
-      if (perTurn !== null) stopTurn = after(perTurn * 1000, () => stop.request("turn_limit"))
+    startTurn: (turn: Stop) => {
+      since ??= millis()
+      armTotal()
+      if (perTurn !== null) timers.push(after(perTurn * 1000, () => turn.request("turn_limit")))
+      if (soft === null) return
+      const due = soft * 1000 - (max * 1000 - leftNow())
+      timers.push(after(due, () => onSoftFinish(Math.max(0, leftNow() / 1000))))
+    },
+    endTurn: () => {
+      left = leftNow()
+      since = undefined
+      armTotal()
+      stopTimers()
     },
     close: () => {
-      for (const end of [stopTotal, stopTurn, stopSoft]) end()
+      stopTotal()
+      stopTimers()
     },
   }
 }

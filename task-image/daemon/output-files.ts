@@ -2,8 +2,8 @@ import type { Dirent } from "node:fs"
 import { lstat, readdir } from "node:fs/promises"
 import { join } from "node:path"
 
-/** `path` is below `output/`, with forward slashes. */
-export type OutputFile = { path: string; size: number }
+/** `path` is below `output/`, with forward slashes; `stamp` is another one once the file is another. */
+export type OutputFile = { path: string; size: number; stamp: string }
 
 export const filesMax = 1000
 export const fileBytesMax = 5 * 1024 ** 3
@@ -29,11 +29,11 @@ export const findOutputs = async (folder: string): Promise<{ files: OutputFile[]
     }
   }
   const addFile = async (path: string) => {
-    const { size, nlink, uid } = await lstat(join(folder, path))
+    const { size, nlink, uid, ino, mtimeMs, ctimeMs } = await lstat(join(folder, path))
     // A second name for a file that the agent could not read must not make us read it.
     if (nlink > 1 && uid === 0 && process.getuid?.() === 0) leftOut.push(`${JSON.stringify(path)} is left out: it is a hard link`)
     else if (size > fileBytesMax) leftOut.push(`${JSON.stringify(path)} is left out: it is larger than 5 GiB`)
-    else files.push({ path, size })
+    else files.push({ path, size, stamp: [ino, size, mtimeMs, ctimeMs].join() })
   }
 
   const top = await lstat(folder).catch(() => undefined)

@@ -11,10 +11,18 @@ import { UploadFailed, upload } from "./upload.ts"
 
 const uploadsAtOnce = 8
 
-type Options = { api: Api; logs: Logs; runId: string; folder: string; policy: OutputPolicy }
+type Options = {
+  api: Api
+  logs: Logs
+  runId: string
+  folder: string
+  policy: OutputPolicy
+  /** How the files looked that were kept by this run already, by path. */
+  known: Map<string, string>
+}
 
 /** Uploads what the policy takes of `folder`. Answers with what is wrong with it, for the person who asked for it. */
-export const keepOutputs = async ({ api, logs, runId, folder, policy }: Options): Promise<string | undefined> => {
+export const keepOutputs = async ({ api, logs, runId, folder, policy, known }: Options): Promise<string | undefined> => {
   if (policy.mode === "none") return undefined
   const { files, leftOut } = await findOutputs(folder)
   for (const sentence of leftOut) logs.say("daemon", sentence)
@@ -22,6 +30,10 @@ export const keepOutputs = async ({ api, logs, runId, folder, policy }: Options)
   const kept: string[] = []
   let failure: string | undefined
   const keep = async (file: OutputFile) => {
+    if (known.get(file.path) === file.stamp) {
+      kept.push(file.path)
+      return
+    }
     const description = { filename: file.path, size_bytes: file.size, output_name: answersTo(policy, file.path) }
     try {
       await persist(() => store(api, runId, folder, file, description), isPassing)
@@ -32,6 +44,7 @@ export const keepOutputs = async ({ api, logs, runId, folder, policy }: Options)
       return
     }
     kept.push(file.path)
+    known.set(file.path, file.stamp)
     logs.say("daemon", `Kept output/${file.path} (${file.size} bytes)`)
   }
   // A few at a time, taken from one queue.

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { AgentSession, ResourceLoader } from "@earendil-works/pi-coding-agent"
-import type { AgentOptions, FromAgent, StopReason, TurnEnd } from "./agent-messages.ts"
+import type { AgentOptions, FromAgent, HibernationRequest, StopReason, TurnEnd } from "./agent-messages.ts"
 
 // Everything that touches pi is in this file, so that a new version of it is one file's work.
 type Pi = typeof import("@earendil-works/pi-coding-agent")
@@ -19,8 +19,11 @@ const loadPi = (): Promise<Pi> => import(new URL("bundle/index.js", piFolder()).
 
 const piVersion = (): string => JSON.parse(readFileSync(new URL("../package.json", piFolder()), "utf8")).version
 
+/** Asks whether the agent may sleep; answers why not, or nothing where it may. */
+type AskToSleep = (request: HibernationRequest) => Promise<string | undefined>
+
 /** Opens pi with nothing found by itself: no user settings, no extensions, no project files, no network but the model proxy. */
-export const openPi = async (options: AgentOptions, tell: (message: FromAgent) => void) => {
+export const openPi = async (options: AgentOptions, tell: (message: FromAgent) => void, askToSleep: AskToSleep) => {
   const pi = await loadPi()
   const modelRuntime = await pi.ModelRuntime.create({
     authPath: join(options.stateDir, "auth.json"),
@@ -30,36 +33,111 @@ export const openPi = async (options: AgentOptions, tell: (message: FromAgent) =
   })
   await modelRuntime.setRuntimeApiKey(options.provider, options.placeholderKey)
 
-  const sessionManager = pi.SessionManager.create(options.cwd, options.stateDir)
-  sessionManager.setSessionFile(join(options.stateDir, "session.jsonl"))
+  const sleep = createSleep(askToSleep)
   const { session } = await pi.createAgentSession({
     cwd: options.cwd,
     agentDir: options.stateDir,
     modelRuntime,
     model: chooseModel(modelRuntime, options),
     thinkingLevel: "off",
-    tools: ["read", "bash", "edit", "write"],
-    customTools: [bashTool(pi, options)],
+    tools: ["read", "bash", "edit", "write", "hibernate"],
+    customTools: [bashTool(pi, options), hibernateTool(pi, sleep.begin)],
     resourceLoader: fixedResources(pi, options),
-    sessionManager,
+    sessionManager: openSession(pi, options),
     settingsManager: settings(pi),
   })
   session.subscribe((event: SessionEvent) => {
     const message = translate(event)
     if (message) tell(message)
   })
-  const steer = steerAtBoundary(session)
+  const steering = steerAtBoundary(session, sleep.isBegun)
 
   const turn = async (prompt: string): Promise<TurnEnd> => {
-    const before = session.getSessionStats().cost
-    await session.prompt(prompt, { expandPromptTemplates: false })
-    await session.waitForIdle()
-    const last = session.messages.filter((message: Message) => message.role === "assistant").at(-1) as Message | undefined
-    const costUsd = session.getSessionStats().cost - before
-    return { text: session.getLastAssistantText() ?? null, stopReason: last?.stopReason, error: last?.errorMessage, costUsd }
+    const [stats, before] = [session.getSessionStats(), lastAnswer(session)]
+    // What a person said while the last words were being spoken is a reason to go on.
+    for (let text = prompt; text; text = steering.unheard()) {
+      sleep.end()
+      await session.prompt(text, { expandPromptTemplates: false })
+      await session.waitForIdle()
+    }
+    const last = lastAnswer(session)
+    const text = last === before ? null : (session.getLastAssistantText() ?? null)
+    const { stopReason, errorMessage: error } = (last === before ? undefined : last) ?? {}
+    return { text, stopReason, error, isSleeping: sleep.isBegun(), ...difference(stats, session.getSessionStats()) }
   }
-  return { version: piVersion(), turn, steer, abort: () => session.abort() }
+  const abort = () => {
+    steering.unheard()
+    return session.abort()
+  }
+  return { version: piVersion(), turn, steer: steering.add, abort }
 }
+
+const lastAnswer = (session: AgentSession) =>
+  session.messages.filter((message: Message) => message.role === "assistant").at(-1) as Message | undefined
+
+/** The transcript, which a checkpoint may have brought back: then the agent remembers. */
+const openSession = (pi: Pi, { cwd, stateDir }: AgentOptions) => {
+  const file = join(stateDir, "session.jsonl")
+  if (existsSync(file)) return pi.SessionManager.open(file, undefined, cwd)
+  const manager = pi.SessionManager.create(cwd, stateDir)
+  manager.setSessionFile(file)
+  return manager
+}
+
+type Stats = { cost: number; tokens: TurnEnd["usage"] }
+
+const difference = (before: Stats, after: Stats): Pick<TurnEnd, "costUsd" | "usage"> => {
+  const tokens = (kind: keyof TurnEnd["usage"]) => Math.max(0, after.tokens[kind] - before.tokens[kind])
+  const usage = {
+    input: tokens("input"),
+    output: tokens("output"),
+    cacheRead: tokens("cacheRead"),
+    cacheWrite: tokens("cacheWrite"),
+  }
+  return { costUsd: after.cost - before.cost, usage }
+}
+
+/** Once the agent may sleep its turn is over, whatever else it has asked for in the same breath. */
+const createSleep = (ask: AskToSleep) => {
+  let isBegun = false
+  return {
+    begin: async (request: HibernationRequest) => {
+      const refusal = await ask(request)
+      if (refusal !== undefined) throw new Error(refusal)
+      isBegun = true
+    },
+    isBegun: () => isBegun,
+    end: () => {
+      isBegun = false
+    },
+  }
+}
+
+const hibernateTool = (pi: Pi, begin: (request: HibernationRequest) => Promise<void>) =>
+  pi.defineTool({
+    name: "hibernate",
+    label: "Hibernate",
+    description:
+      "Sleep, and go on in this very conversation later: when the time has come, or when somebody wakes you. Sleeping costs nothing and does not use up your time. Files in the workspace and your memory stay; running processes do not. Ends your turn.",
+    parameters: {
+      type: "object",
+      properties: {
+        until: {
+          type: "string",
+          description: "When to wake up: a time in ISO 8601 with its zone, such as 2026-12-24T12:00:00Z.",
+        },
+        seconds: { type: "number", description: "How long to sleep, in seconds. Give this or `until`." },
+        reason: { type: "string", description: "What you are waiting for, in a sentence for the person who follows the task." },
+      },
+      required: ["reason"],
+      additionalProperties: false,
+    } as never,
+    executionMode: "sequential",
+    execute: async (_id: string, params: unknown) => {
+      await begin(params as HibernationRequest)
+      return { content: [{ type: "text" as const, text: "Good night." }], details: undefined, terminate: true }
+    },
+  })
 
 /** The retries of refused requests are the model proxy's, which knows `retry-after`; pi's are for answers that break off. */
 const settings = (pi: Pi) =>
@@ -132,18 +210,26 @@ type FinishTurn = (turn: { toolResults: unknown[] }, signal?: AbortSignal) => un
 
 /**
  * A message to an agent at work waits for the next boundary with results of tools. Handed over at once it could follow
- * the final answer, and start another turn whose words replace that answer.
+ * the final answer, and start another turn whose words replace that answer. What found no boundary is `unheard`, where it must be heard.
  */
-const steerAtBoundary = (session: AgentSession) => {
-  const waiting: string[] = []
+const steerAtBoundary = (session: AgentSession, mustEnd: () => boolean) => {
+  const waiting: { text: string; mustBeHeard: boolean }[] = []
   const agent = session.agent as { finishTurn?: FinishTurn }
   const inner = agent.finishTurn
   agent.finishTurn = async (turn, signal) => {
     const decision = await inner?.(turn, signal)
-    if (turn.toolResults.length > 0) for (const text of waiting.splice(0)) await session.steer(text)
+    if (mustEnd()) return { action: "end" }
+    if (turn.toolResults.length > 0) for (const { text } of waiting.splice(0)) await session.steer(text)
     return decision
   }
-  return (text: string) => void waiting.push(text)
+  return {
+    add: (text: string, mustBeHeard: boolean) => void waiting.push({ text, mustBeHeard }),
+    unheard: () =>
+      waiting
+        .splice(0)
+        .flatMap(({ text, mustBeHeard }) => (mustBeHeard ? [text] : []))
+        .join("\n\n"),
+  }
 }
 
 type Message = { role: string; stopReason?: StopReason; errorMessage?: string }

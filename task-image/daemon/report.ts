@@ -1,45 +1,93 @@
 import { join } from "node:path"
-import { errorCharacters, resultCharacters } from "../../core/protocol.ts"
+import { errorCharacters, messageCharacters, resultCharacters } from "../../core/protocol.ts"
+import { type AgentMessage, Refused } from "./api.ts"
 import { keepOutputs } from "./outputs.ts"
 import type { Run } from "./run.ts"
-import type { Worked } from "./work.ts"
+import type { TurnOutcome } from "./turn.ts"
 
 /** Exit code of a container that was stopped before its work was done: as a process has that is ended by SIGTERM. */
-const stoppedCode = 143
+export const stoppedCode = 143
 
-/** Saves what the agent has left behind and says how the run has ended. Answers with the exit code of the process. */
-export const report = async (run: Run, { error, result, costUsd }: Worked): Promise<number> => {
-  const { api, claimed, logs, stop, settings } = run
-  const runId = claimed.run.id
-  const wrong = await keepOutputs({
+/** Stores what is in `output/` now. Answers with what is wrong with it, for the person who asked for it. */
+export const storeOutputs = ({ api, claimed, logs, settings, known }: Run) =>
+  keepOutputs({
     api,
     logs,
-    runId,
+    runId: claimed.run.id,
     folder: join(settings.workspace, "output"),
     policy: claimed.bundle.output_policy,
+    known,
   })
-  const failure = error ?? wrong
-  if (failure) logs.say("daemon", failure)
-  else logs.say("daemon", "The agent has finished")
-  await logs.flush()
-  await api.usage(runId, { cost_usd: Number.isFinite(costUsd) ? costUsd : 0 })
 
-  // Unreported, the attempt counts as lost and is made again. That of a cancelled task must not be, even if SIGTERM came first.
-  const wasStopped = error !== undefined && stop.cause() === "terminated"
-  const wasCancelled = wasStopped && (await isCancelled(run))
-  if (wasStopped && !wasCancelled) return stoppedCode
-  run.isEnding = true
-  const said = result === null ? null : shorten(result, resultCharacters)
-  const reason = wasCancelled ? "The task was cancelled." : failure
-  if (reason) await api.fail(runId, { error: shorten(reason, errorCharacters), result: said })
-  else await api.complete(runId, { result: said })
+/** Sends what there is to say before the end of a turn or of the run. */
+export const settleUp = async ({ api, claimed, logs, costUsd }: Run) => {
+  await logs.flush()
+  await api.usage(claimed.run.id, { cost_usd: costUsd })
+}
+
+/** The agent's last words, and the latest message that it had been told of by then. */
+type Said = { result: string | null; messages: AgentMessage[]; after: number }
+
+/** The work is done. `message_waiting`: it is not, since somebody has written meanwhile. */
+export const reportDone = async (run: Run, { result, messages, after }: Said): Promise<number | "message_waiting"> => {
+  const { api, claimed, logs } = run
+  logs.say("daemon", "The agent has finished")
+  await settleUp(run)
+  return end(run, () => api.complete(claimed.run.id, { result: cut(result), messages, after }))
+}
+
+/** The work cannot be done; what was made of it is kept. */
+export const reportFailure = async (run: Run, error: string, result: string | null): Promise<number> => {
+  run.logs.say("daemon", error)
+  await settleUp(run)
+  await end(run, () => run.api.fail(run.claimed.run.id, { error: shorten(error, errorCharacters), result: cut(result) }))
   return 0
 }
 
-const isCancelled = async ({ api, claimed }: Run) => {
-  const { signals } = await api.beat(claimed.run.id)
-  return signals.some(({ kind }) => kind === "cancel")
+/**
+ * The container was stopped from outside: unreported, the attempt counts as lost and is made again. That of a cancelled task must not
+ * be, even if SIGTERM came first.
+ */
+export const reportStopped = async (run: Run, result: string | null): Promise<number> => {
+  const { signals } = await run.api.beat(run.claimed.run.id)
+  if (signals.some(({ kind }) => kind === "cancel")) return reportFailure(run, "The task was cancelled.", result)
+  run.logs.say("daemon", "The container was stopped.")
+  await settleUp(run)
+  return stoppedCode
 }
+
+/** Ends the run by a call after which a heartbeat may well hear that the lease is over. */
+export const end = async (run: Run, call: () => Promise<unknown>): Promise<0 | "message_waiting"> => {
+  run.isEnding = true
+  try {
+    await call()
+    return 0
+  } catch (error) {
+    if (!(error instanceof Refused && error.code === "message_waiting")) throw error
+    run.isEnding = false
+    return "message_waiting"
+  }
+}
+
+/** What the agent said in a turn, as the person reads it. */
+export const messagesOf = ({ text, usage, costUsd = 0 }: TurnOutcome, failure?: string): AgentMessage[] => {
+  const content = [text, failure].filter(Boolean).join("\n\n")
+  if (!content) return []
+  return [
+    {
+      content: shorten(content, messageCharacters),
+      usage: {
+        input_tokens: usage?.input ?? 0,
+        output_tokens: usage?.output ?? 0,
+        cache_read_tokens: usage?.cacheRead ?? 0,
+        cache_write_tokens: usage?.cacheWrite ?? 0,
+      },
+      cost_usd: Number.isFinite(costUsd) ? costUsd : 0,
+    },
+  ]
+}
+
+const cut = (result: string | null) => (result === null ? null : shorten(result, resultCharacters))
 
 const mark = " … (shortened)"
 

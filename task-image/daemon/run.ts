@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto"
+import type { z } from "zod"
 import { millis } from "../../core/clock.ts"
+import type { Beat } from "../../core/protocol.ts"
 import type { Agent } from "./agent.ts"
-import { type Api, type Claimed, createApi, Refused } from "./api.ts"
+import { type Api, type Claimed, createApi, Refused, type Turn } from "./api.ts"
 import { holdLease } from "./lease.ts"
 import type { Stop } from "./limits.ts"
 import { createLogs, type Logs } from "./logs.ts"
-import { report } from "./report.ts"
 import { work } from "./work.ts"
 
 export type Settings = {
@@ -29,12 +30,20 @@ export type Run = {
   api: Api
   logs: Logs
   stop: Stop
+  /** As the task stood when it was last heard of. */
+  mode: Turn["mode"]
+  /** What the models have cost in this run so far, in US dollars. */
+  costUsd: number
+  /** Outputs that are stored already: how they looked, by path. */
+  known: Map<string, string>
   /** The end is being reported: from now on a heartbeat may well hear that the lease is over. */
   isEnding?: boolean
   /** The agent at work, if any: killed when the run is lost. */
-  agent?: Agent
+  agent?: Agent | undefined
   /** Takes the seconds that are left by each heartbeat, once somebody counts them. */
   adjustTime?: (secondsLeft: number) => void
+  /** Told that a person has said something, while a turn runs. */
+  onMessage?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -66,19 +75,17 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
       else print(`${lines} lines of the log could not be sent: ${String(error)}`)
     },
   })
-  const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop }
+  const { mode } = claimed.bundle.turn
+  const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop, mode, costUsd: 0, known: new Map() }
   const letGo = holdLease({
     beat: () => api.beat(attempt.id),
-    onBeat: ({ signals, time_left_seconds }) => {
-      if (signals.some(({ kind }) => kind === "cancel")) stop.request("cancelled")
-      run.adjustTime?.(time_left_seconds)
-    },
+    onBeat: (beat) => heed(run, beat),
     onLost: lose,
   })
   for (const notice of settings.notices) logs.say("daemon", notice)
   logs.say("daemon", `Claimed run ${attempt.id} of task ${task.id}, attempt ${attempt.attempt}: ${task.title}`)
   try {
-    return await report(run, await work(run))
+    return await work(run)
   } catch (error) {
     // Also an API that stays away: the container ends without a report, and is replaced.
     print(error instanceof Error ? error.message : String(error))
@@ -87,4 +94,15 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
     letGo()
     await run.agent?.kill()
   }
+}
+
+/** Follows what a heartbeat brings back. */
+const heed = (run: Run, { signals, mode, time_left_seconds }: z.infer<typeof Beat>) => {
+  const isTold = (kind: string) => signals.some((signal) => signal.kind === kind)
+  if (isTold("cancel")) run.stop.request("cancelled")
+  if (isTold("pause")) run.stop.request("paused")
+  run.mode = mode
+  run.adjustTime?.(time_left_seconds)
+  if (!isTold("message")) return
+  run.onMessage?.().catch((error: unknown) => run.logs.say("daemon", `A message has not reached the agent yet: ${String(error)}`))
 }

@@ -1,4 +1,4 @@
-import type { FromAgent, ToAgent } from "./agent-messages.ts"
+import type { FromAgent, HibernationRequest, ToAgent } from "./agent-messages.ts"
 import { openPi } from "./pi.ts"
 
 // The agent's process. It runs as another user where that is possible, and holds no secret: what it is told comes over IPC.
@@ -7,16 +7,24 @@ let agent: Awaited<ReturnType<typeof openPi>> | undefined
 
 const tell = (message: FromAgent) => void process.send?.(message)
 
+let answerSleep: (refusal: string | undefined) => void = () => undefined
+const askToSleep = (request: HibernationRequest) =>
+  new Promise<string | undefined>((resolve) => {
+    answerSleep = resolve
+    tell({ is: "hibernate", request })
+  })
+
 const carryOut = async (order: ToAgent) => {
   if (order.do === "open") {
-    agent = await openPi(order.options, tell)
+    agent = await openPi(order.options, tell, askToSleep)
     return tell({ is: "ready", version: agent.version })
   }
   // Told to stop while it is being opened: there is nothing to save yet.
   if (!agent && order.do === "abort") process.exit(0)
   if (!agent) return
   if (order.do === "turn") tell({ is: "turn_end", ...(await agent.turn(order.prompt)) })
-  else if (order.do === "steer") agent.steer(order.text)
+  else if (order.do === "steer") agent.steer(order.text, order.mustBeHeard)
+  else if (order.do === "hibernation") answerSleep(order.refusal)
   else await agent.abort()
 }
 

@@ -8,19 +8,20 @@ import type { Logs } from "./logs.ts"
 /** Time for an agent that is told to stop, before it is killed. */
 const graceSeconds = 10
 
-/** What a turn came to. `broken`: the agent itself failed, not its turn. */
-export type TurnOutcome = Partial<TurnEnd> & { broken?: string }
+/** What a turn came to. `broken`: the agent itself failed, not its turn. `isBegun`: the agent has heard what was to be done. */
+export type TurnOutcome = Partial<TurnEnd> & { broken?: string; isBegun?: boolean }
 
 type Options = {
   agent: Agent
-  agentOptions: AgentOptions
+  /** Of an agent that is not open yet. */
+  open: AgentOptions | undefined
   prompt: string
   stop: Stop
   onReady: (version: string) => void
 }
 
-/** Opens the agent and has it do one turn, to its end or until it is stopped. */
-export const runTurn = async ({ agent, agentOptions, prompt, stop, onReady }: Options): Promise<TurnOutcome> => {
+/** Has the agent do one turn, to its end or until it is stopped, and leaves nothing running that it has started. */
+export const runTurn = async ({ agent, open, prompt, stop, onReady }: Options): Promise<TurnOutcome> => {
   let cancelKill: () => void = () => undefined
   const interrupt = () => {
     agent.tell({ do: "abort" })
@@ -29,18 +30,19 @@ export const runTurn = async ({ agent, agentOptions, prompt, stop, onReady }: Op
   stop.signal.addEventListener("abort", interrupt, { once: true })
   try {
     if (stop.signal.aborted) return {}
-    const opened = await agent.ask({ do: "open", options: agentOptions })
-    if (opened.is === "broken") return { broken: opened.message }
-    if (stop.signal.aborted) return {}
-    if (opened.is === "ready") onReady(opened.version)
-
+    if (open) {
+      const opened = await agent.ask({ do: "open", options: open })
+      if (opened.is === "broken") return { broken: opened.message }
+      if (stop.signal.aborted) return {}
+      if (opened.is === "ready") onReady(opened.version)
+    }
     const end = await agent.ask({ do: "turn", prompt })
-    if (end.is === "broken") return { broken: end.message }
-    return end.is === "turn_end" ? end : { broken: "The agent gave an answer to another question" }
+    if (end.is === "turn_end") return { ...end, isBegun: true }
+    return { isBegun: true, broken: end.is === "broken" ? end.message : "The agent gave an answer to another question" }
   } finally {
     cancelKill()
     stop.signal.removeEventListener("abort", interrupt)
-    await agent.kill()
+    await agent.calm()
   }
 }
 

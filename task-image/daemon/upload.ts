@@ -3,6 +3,13 @@ import { readAll, type Sent, send, stallSeconds } from "./http.ts"
 /** The store did not take the bytes. Another attempt may succeed. */
 export class UploadFailed extends Error {
   override name = "UploadFailed"
+  /** What it answered instead, if anything. */
+  readonly status: number | undefined
+
+  constructor(message: string, status?: number) {
+    super(message)
+    this.status = status
+  }
 }
 
 /** Where to put bytes, and how, as the API says it. */
@@ -15,7 +22,7 @@ export const upload = async ({ upload_url, method, headers }: Place, body: NonNu
     headers: { ...headers, "content-length": String(size) },
     body,
   })
-  if (status < 200 || status > 299) throw new UploadFailed(`the store answered ${status} ${text.slice(0, 200)}`)
+  if (status < 200 || status > 299) throw new UploadFailed(`the store answered ${status} ${text.slice(0, 200)}`, status)
 }
 
 const put = async (url: URL, request: Sent) => {

@@ -1,100 +1,85 @@
 import { mkdir } from "node:fs/promises"
-import { startAgent } from "./agent.ts"
+import type { CloneSource } from "../../core/git.ts"
 import { Refused } from "./api.ts"
-import { type Equipment, equip } from "./equipment.ts"
+import { Damaged } from "./checkpoint/manifest.ts"
+import { conduct, type Desk } from "./conduct.ts"
+import { equip, makeFolder } from "./equipment.ts"
 import { whyFailed } from "./failure.ts"
-import { chooseIsolation, type Isolation } from "./isolation.ts"
+import { chooseIsolation } from "./isolation.ts"
+import { createKeep } from "./keep.ts"
 import { spoken, watchLimits } from "./limits.ts"
-import { startModelProxy } from "./model-proxy.ts"
-import { finishUp, systemPrompt, turnPrompt } from "./prompts.ts"
+import { finishUp } from "./prompts.ts"
+import { reportFailure, reportStopped, storeOutputs } from "./report.ts"
 import type { Run } from "./run.ts"
-import { followTurn, runTurn } from "./turn.ts"
-import { upload } from "./upload.ts"
+import { createSession } from "./session.ts"
 import { prepareWorkspace } from "./workspace.ts"
 
-const commandMaxSeconds = 30 * 60
-
-/** What came of the work. `error`: why it failed, for the person who asked for it. */
-export type Worked = { error?: string; result: string | null; costUsd: number }
-
-/** Prepares the workspace and has the agent do its turn there. */
-export const work = async (run: Run): Promise<Worked> => {
-  const { claimed, claimedAt, api, logs, stop, settings } = run
+/** Makes the workspace ready, has the agent do its turns there, and reports. Answers with the exit code of the process. */
+export const work = async (run: Run): Promise<number> => {
+  const { claimed, claimedAt, logs, stop } = run
   const { limits } = claimed.bundle
   const onSoftFinish = (secondsLeft: number) => {
     logs.say("daemon", `Asking the agent to finish up: ${spoken(secondsLeft)} are left`)
-    run.agent?.tell({ do: "steer", text: finishUp(secondsLeft) })
+    run.agent?.tell({ do: "steer", text: finishUp(secondsLeft), mustBeHeard: false })
   }
   const watch = watchLimits({ limits, claimedAt, stop, onSoftFinish })
   run.adjustTime = watch.adjust
+  let desk: Desk | undefined
   try {
-    await mkdir(settings.workspace, { recursive: true })
-    const isolation = (await chooseIsolation(settings.workspace)) ?? { wrapper: [] }
-    const isOpen = !isolation.user && isolation.wrapper.length === 0
-    if (isOpen) logs.say("daemon", "The agent is not isolated from the daemon: there is no other user and no bubblewrap here")
-    const { bundle, run: attempt } = claimed
-    const sources = bundle.has_sources ? await api.sources(attempt.id) : { repositories: [], skills: [] }
-    const { repositories } = sources
-    await prepareWorkspace({ root: settings.workspace, bundle, repositories, api, runId: attempt.id, user: isolation.user })
-    const equipment = await equip(run, isolation, sources)
-    logs.say("daemon", "Workspace is ready")
-    watch.startTurn()
-    return await haveAgentWork(run, isolation, equipment)
+    desk = { run, watch, ...(await prepare(run)) }
+    return await conduct(desk)
   } catch (error) {
-    if (error instanceof Refused && error.isLost) throw error
-    const stopped = whyFailed({ outcome: {}, cause: stop.cause(), refusal: undefined, bundle: claimed.bundle })
-    return { error: stop.cause() ? stopped : messageOf(error), result: null, costUsd: 0 }
+    // The next attempt may find again what this one could not reach.
+    if (error instanceof Unreachable || (error instanceof Refused && error.isLost)) throw error
+    return await giveUp(run, error)
   } finally {
     watch.close()
+    await desk?.session.close()
   }
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+/** The checkpoint is there, and could not be read. */
+class Unreachable extends Error {
+  override name = "Unreachable"
+}
 
-const haveAgentWork = async (run: Run, isolation: Isolation, { home, environment, skills }: Equipment): Promise<Worked> => {
-  const { api, claimed, logs, stop, settings, runToken } = run
-  const { bundle } = claimed
-  const { provider, model } = bundle.execution
-  const events = followTurn(logs, bundle.limits.model_idle_seconds, stop)
-  const proxy = await startModelProxy({
-    api: settings.apiUrl,
-    runToken,
-    provider,
-    store: async (body) => {
-      const { request_id, ...place } = await api.prepareModelRequest(claimed.run.id, { size_bytes: body.length })
-      await upload(place, body, body.length)
-      return request_id
-    },
-    onWait: ({ status, message }, seconds) => {
-      events.hear()
-      logs.say("daemon", `The model cannot answer now (${status}: ${message}). Asking again in ${spoken(seconds)}`)
-    },
+const prepare = async (run: Run) => {
+  const { claimed, api, logs, settings } = run
+  await mkdir(settings.workspace, { recursive: true })
+  const isolation = (await chooseIsolation(settings.workspace)) ?? { wrapper: [] }
+  const isOpen = !isolation.user && isolation.wrapper.length === 0
+  if (isOpen) logs.say("daemon", "The agent is not isolated from the daemon: there is no other user and no bubblewrap here")
+
+  const { user } = isolation
+  const home = await makeFolder("dormouse-agent-", user)
+  const keep = createKeep(run, { home, memory: await makeFolder("dormouse-memory-", undefined), user })
+  const isRestored = await keep.restore().catch((error: unknown) => {
+    throw error instanceof Damaged || (error instanceof Refused && !error.isPassing) ? error : new Unreachable(String(error))
   })
-  const onStderr = (line: string) => logs.say("agent_stderr", line)
-  run.agent = startAgent({ isolation, cwd: settings.workspace, environment, onMessage: events.onMessage, onStderr })
-  try {
-    const outcome = await runTurn({
-      agent: run.agent,
-      agentOptions: {
-        provider,
-        model,
-        placeholderKey: proxy.key,
-        modelOrigin: proxy.origin,
-        systemPrompt: systemPrompt(bundle),
-        cwd: settings.workspace,
-        stateDir: home,
-        skillsFolder: skills,
-        commandEnvironment: environment,
-        commandMaxSeconds,
-      },
-      prompt: turnPrompt(bundle),
-      stop,
-      onReady: (version) => logs.say("daemon", `Starting pi ${version} with ${provider}/${model}`),
-    })
-    const error = whyFailed({ outcome, cause: stop.cause(), refusal: proxy.refusal(), bundle })
-    return { error, result: outcome.text || null, costUsd: outcome.costUsd ?? 0 }
-  } finally {
-    events.close()
-    proxy.close()
+  if (isRestored) logs.say("daemon", "The workspace is as it was")
+  const { bundle, run: attempt } = claimed
+  const sourcesNow = () => api.sources(attempt.id)
+  const sources = bundle.has_sources ? await sourcesNow() : { repositories: [], skills: [] }
+  const { repositories } = sources
+  if (!isRestored) await prepareWorkspace({ root: settings.workspace, bundle, repositories, api, runId: attempt.id, user })
+  const equipment = await equip(run, isolation, home, sources)
+  logs.say("daemon", "Workspace is ready")
+  const session = await createSession(run, { isolation, equipment })
+  // Of a workspace that is new the rules of the house say what was cloned to it.
+  let known: CloneSource[] | undefined = isRestored ? equipment.cloned : []
+  const attach = async () => {
+    const attached = known ?? (await equipment.attach((await sourcesNow()).repositories))
+    known = undefined
+    return attached
   }
+  return { session, keep, user, attach }
+}
+
+/** What could not be done is said, with the outputs that there are. */
+const giveUp = async (run: Run, error: unknown): Promise<number> => {
+  const { stop, claimed } = run
+  const whyStopped = stop.cause() && whyFailed({ outcome: {}, cause: stop.cause(), refusal: undefined, bundle: claimed.bundle })
+  await storeOutputs(run)
+  if (stop.cause() === "terminated") return reportStopped(run, null)
+  return reportFailure(run, whyStopped ?? (error instanceof Error ? error.message : String(error)), null)
 }

@@ -1,5 +1,6 @@
 import { createWriteStream } from "node:fs"
 import { mkdir, writeFile } from "node:fs/promises"
+import type { IncomingMessage } from "node:http"
 import { basename, extname, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import type { CloneSource } from "../../core/git.ts"
@@ -27,7 +28,10 @@ export const prepareWorkspace = async ({ root, bundle, repositories, api, runId,
 
   const fetchAll = async (folder: string, files: BundleFile[]) => {
     const names = uniqueNames(files)
-    for (const [i, file] of files.entries()) await download(api, runId, file, join(root, folder, names[i] ?? file.id))
+    for (const [i, file] of files.entries()) {
+      const path = join(root, folder, names[i] ?? file.id)
+      await download(api, runId, file, (response) => pipeline(response, createWriteStream(path)))
+    }
     return names
   }
   const input = await fetchAll("input", bundle.input_files)
@@ -40,8 +44,7 @@ export const prepareWorkspace = async ({ root, bundle, repositories, api, runId,
 export const uniqueNames = (files: BundleFile[]): string[] => {
   const taken = new Set<string>()
   return files.map(({ id, filename }) => {
-    const bare = basename(filename.replaceAll("\\", "/")).replace(/\p{Cc}/gu, "_")
-    const name = bare === "" || bare === "." || bare === ".." || Buffer.byteLength(bare) > 250 ? id : bare
+    const name = plainName({ id, filename })
     let free = name
     for (let n = 2; taken.has(free); n++) free = `${basename(name, extname(name))}-${n}${extname(name)}`
     taken.add(free)
@@ -49,8 +52,16 @@ export const uniqueNames = (files: BundleFile[]): string[] => {
   })
 }
 
-/** Each attempt asks for a new address: it is good for a short while. */
-const download = async (api: Api, runId: string, file: BundleFile, path: string) => {
+/** A name that lies in a folder and nowhere else, whatever the file was called. */
+export const plainName = ({ id, filename }: Pick<BundleFile, "id" | "filename">): string => {
+  const bare = basename(filename.replaceAll("\\", "/")).replace(/\p{Cc}/gu, "_")
+  return bare === "" || bare === "." || bare === ".." || Buffer.byteLength(bare) > 250 ? id : bare
+}
+
+type Take = (response: IncomingMessage) => Promise<void>
+
+/** Each attempt asks for a new address, which is good for a short while, and has its bytes taken from the start. */
+export const download = async (api: Api, runId: string, file: BundleFile, take: Take) => {
   const attempt = async () => {
     const { url } = await api.fileAddress(runId, file.id)
     const response = await send(new URL(url), { method: "GET", stallSeconds })
@@ -59,7 +70,7 @@ const download = async (api: Api, runId: string, file: BundleFile, path: string)
       response.resume()
       throw new Error(`the store answered ${status}`)
     }
-    await pipeline(response, createWriteStream(path))
+    await take(response)
   }
   try {
     await persist(attempt, (error) => !(error instanceof Refused))

@@ -9,13 +9,20 @@ import {
   type Bundle,
   type Claim,
   ClaimNext,
+  CommitCheckpoint,
   Complete,
   CompleteOutput,
+  CompleteTurn,
   Fail,
   Heartbeat,
   type LogLine,
+  PrepareCheckpoint,
   PrepareModelRequest,
   PrepareOutput,
+  ReadCheckpoint,
+  Receive,
+  type Received,
+  Release,
   ReportUsage,
   storedRequestHeader,
 } from "../../core/protocol.ts"
@@ -34,6 +41,8 @@ type Options = {
   /** The contents of input and reference files, by id. */
   files?: Record<string, string>
   sources: z.infer<typeof Sources>
+  /** What containers of the task have stored before. */
+  objects?: Map<string, Buffer>
 }
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
@@ -41,7 +50,7 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 const tokenOf = ({ headers }: IncomingMessage) => String(headers.authorization).replace("Bearer ", "")
 
 /** What the API has seen. */
-const createSeen = () => ({
+const createSeen = ({ bundle }: Options) => ({
   /** What was not as agreed. */
   violations: [] as string[],
   /** Paths below `/api`, in order. */
@@ -53,7 +62,14 @@ const createSeen = () => ({
   outputs: new Map<string, Output>(),
   /** Bytes of each model request as it came to the gateway, and of the body that it named instead, if any. */
   modelRequests: [] as { bytes: number; stored: number | undefined }[],
-  completed: undefined as z.infer<typeof Complete> | undefined,
+  /** Turns that were completed, in order, and what the run was released for. */
+  turns: [] as z.infer<typeof CompleteTurn>[],
+  released: undefined as z.infer<typeof Release> | undefined,
+  /** Segments of the checkpoint, the oldest first. */
+  segments: [...(bundle.checkpoint?.segments ?? [])],
+  completed: undefined as Omit<z.infer<typeof Complete>, "messages" | "after"> | undefined,
+  /** What was said with the end of the run. */
+  lastMessages: [] as z.infer<typeof Complete>["messages"],
   failed: undefined as z.infer<typeof Fail> | undefined,
   runToken: "",
 })
@@ -62,6 +78,11 @@ const createSeen = () => ({
 const createPlay = ({ bundle }: Options) => ({
   signals: [] as z.infer<typeof Beat>["signals"],
   runtimeSeconds: bundle.limits.max_runtime_seconds,
+  mode: bundle.turn.mode,
+  /** The turn that `recv` hands out, once there is one that the container does not know. */
+  turn: bundle.turn,
+  /** Problem of the next `release`, by its code, if any. */
+  refuseRelease: undefined as { code: string; message: string } | undefined,
   /** Asked before each request, with its path below `/api`. */
   trouble: (_path: string): Trouble => undefined,
   /** The same for uploads. */
@@ -77,6 +98,8 @@ type Stage = Options & {
   /** Uploads that were announced, by file id, and those that have come. */
   prepared: Map<string, z.infer<typeof PrepareOutput>>
   stored: Map<string, string>
+  /** Objects of checkpoints, by name. */
+  objects: Map<string, Buffer>
 }
 
 /**
@@ -84,7 +107,7 @@ type Stage = Options & {
  * noted in `violations`. With a store for presigned addresses, and the model gateway in front of `modelUrl`.
  */
 export const startContainerApi = async (options: Options) => {
-  const seen = createSeen()
+  const seen = createSeen(options)
   const play = createPlay(options)
   const stage: Stage = {
     ...options,
@@ -95,6 +118,7 @@ export const startContainerApi = async (options: Options) => {
     claimedAt: 0,
     prepared: new Map(),
     stored: new Map(),
+    objects: options.objects ?? new Map(),
   }
   const server = createServer((request, response) => {
     serve(stage, request, response).catch((error: unknown) => {
@@ -108,11 +132,13 @@ export const startContainerApi = async (options: Options) => {
     server.close()
     server.closeAllConnections()
   }
-  return { url: `${stage.origin}/api`, seen, play, close }
+  return { url: `${stage.origin}/api`, seen, play, objects: stage.objects, close }
 }
 
 const serve = async (stage: Stage, request: IncomingMessage, response: ServerResponse) => {
   const url = request.url ?? ""
+  const object = /^\/checkpoints\/(.+)$/.exec(url)?.[1]
+  if (object) return serveObject(stage, request, response, object)
   const id = /^\/store\/(\w+)$/.exec(url)?.[1]
   if (id) return serveStore(stage, request, response, id)
   const path = url.replace("/api", "")
@@ -129,7 +155,7 @@ const serve = async (stage: Stage, request: IncomingMessage, response: ServerRes
     return trouble ? response.destroy() : reply(200, answer)
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    return reply(error.status, { error: { code: "problem", message: error.message } })
+    return reply(error.status, { error: { code: error.code, message: error.message } })
   }
 }
 
@@ -142,6 +168,8 @@ const answerAgent = async (stage: Stage, request: IncomingMessage, path: string)
   }
   if (sha256(token) !== stage.runTokenHash) throw new Problem(401, "Invalid run token.")
   stage.seen.runToken = token
+  const query = /^\/agent\/channels\/tsk_1\/recv\?(.*)$/.exec(path)?.[1]
+  if (query) return receive(stage, Object.fromEntries(new URLSearchParams(query)))
   const rest = path.replace("/agent/tasks/run_1/", "")
   const fileId = /^files\/(\w+)$/.exec(rest)?.[1]
   if (fileId && stage.files?.[fileId] !== undefined) return { url: `${stage.origin}/store/${fileId}` }
@@ -182,7 +210,7 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   heartbeat: (stage, body) => {
     check(stage, Heartbeat, body)
     const time_left_seconds = stage.play.runtimeSeconds - (stage.now().getTime() - stage.claimedAt) / 1000
-    return { lease: leaseOf(stage), signals: stage.play.signals, mode: "autonomous", time_left_seconds }
+    return { lease: leaseOf(stage), signals: stage.play.signals, mode: stage.play.mode, time_left_seconds }
   },
   logs: (stage, body) => {
     const { sequence, lines } = check(stage, AppendLogs, body)
@@ -214,14 +242,73 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
     stage.seen.outputs.set(output.filename, { ...output, text: stage.stored.get(id) ?? "" })
     return { accepted: true }
   },
+  "turns/complete": (stage, body) => {
+    const turn = check(stage, CompleteTurn, body)
+    stage.seen.turns.push(turn)
+    return { lease: leaseOf(stage), has_next_turn: stage.play.turn.number > turn.turn_number }
+  },
+  release: (stage, body) => {
+    const release = check(stage, Release, body)
+    const refused = stage.play.refuseRelease
+    stage.play.refuseRelease = undefined
+    if (refused) throw new Problem(refused.code === "message_waiting" ? 409 : 422, refused.message, refused.code)
+    stage.seen.released = release
+    return { lease: { ...leaseOf(stage), status: "released" } }
+  },
+  "checkpoints/prepare": (stage, body) => {
+    const { objects } = check(stage, PrepareCheckpoint, body)
+    const place = ({ name }: { name: string }) => ({
+      name,
+      upload_url: `${stage.origin}/checkpoints/${name}`,
+      method: "PUT",
+      headers: {},
+    })
+    return { objects: objects.map(place) }
+  },
+  "checkpoints/commit": (stage, body) => {
+    const { previous, segment, added, released } = check(stage, CommitCheckpoint, body)
+    const { segments } = stage.seen
+    if (previous !== (segments.at(-1) ?? null)) throw new Problem(409, "The head is elsewhere.", "conflict")
+    const missing = added.find(({ name, size_bytes }) => stage.objects.get(name)?.length !== size_bytes)
+    if (missing) throw new Problem(422, `${missing.name} is not there.`, "upload_incomplete")
+    stage.seen.segments = [...segments.filter((name) => !released.includes(name)), segment]
+    return { live_bytes: 1 }
+  },
+  "checkpoints/addresses": (stage, body) => {
+    const { names } = check(stage, ReadCheckpoint, body)
+    return { objects: names.map((name) => ({ name, url: `${stage.origin}/checkpoints/${name}` })) }
+  },
   complete: (stage, body) => {
-    stage.seen.completed = check(stage, Complete, body)
+    const { messages, after: _, ...completed } = check(stage, Complete, body)
+    Object.assign(stage.seen, { completed, lastMessages: messages })
     return { lease: { ...leaseOf(stage), status: "completed" } }
   },
   fail: (stage, body) => {
     stage.seen.failed = check(stage, Fail, body)
     return { lease: { ...leaseOf(stage), status: "failed" } }
   },
+}
+
+/** Answers at once, or as soon as the test has something new, or when the wait is over. */
+const receive = async (stage: Stage, query: unknown): Promise<z.infer<typeof Received>> => {
+  const { wait, turn, after } = check(stage, Receive, query)
+  const until = Date.now() + wait * 1000
+  for (;;) {
+    const { turn: current, signals } = stage.play
+    const messages = current.messages.filter(({ sequence }) => sequence > after)
+    if (current.number > turn || messages.length > 0) return { turn: { ...current, messages }, signals }
+    if (signals.length > 0 || stage.now().getTime() >= until || Date.now() >= until) return { turn: null, signals }
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+const serveObject = async ({ objects }: Stage, request: IncomingMessage, response: ServerResponse, name: string) => {
+  if (request.method === "GET") return response.writeHead(objects.has(name) ? 200 : 404).end(objects.get(name))
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part)
+  const isNew = !objects.has(name)
+  if (isNew) objects.set(name, Buffer.concat(parts))
+  return response.writeHead(isNew ? 200 : 412).end()
 }
 
 const serveStore = async (stage: Stage, request: IncomingMessage, response: ServerResponse, id: string) => {
@@ -258,10 +345,12 @@ const serveModels = async (stage: Stage, request: IncomingMessage, response: Ser
 
 class Problem extends Error {
   readonly status: number
+  readonly code: string
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, code = "problem") {
     super(message)
     this.status = status
+    this.code = code
   }
 }
 

@@ -48,13 +48,14 @@ type Options = {
   files?: Record<string, string>
   sources?: Partial<z.infer<typeof Sources>>
   environment?: Record<string, string>
+  objects?: Map<string, Buffer>
 }
 
 /**
  * Starts the daemon as a container would, with an API, a store and a model provider of its own, and a clock that the test moves.
  * `ended` is its exit code.
  */
-export const startStage = async ({ script, bundle = {}, files, sources, environment }: Options) => {
+export const startStage = async ({ script, bundle = {}, files, sources, environment, objects }: Options) => {
   const folder = await mkdtemp(join(tmpdir(), "dormouse-stage-"))
   await chmod(folder, 0o755)
   const workspace = join(folder, "workspace")
@@ -76,6 +77,7 @@ export const startStage = async ({ script, bundle = {}, files, sources, environm
     modelUrl: model.url,
     files,
     sources: { repositories: [], skills: [], ...sources },
+    ...(objects && { objects }),
   })
   const child = spawn(process.execPath, [daemon], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,0 +1,191 @@
+import { millis } from "../../core/clock.ts"
+import type { CloneSource } from "../../core/git.ts"
+import { receiveSeconds } from "../../core/protocol.ts"
+import { Refused, type Turn } from "./api.ts"
+import { whyFailed } from "./failure.ts"
+import type { User } from "./isolation.ts"
+import type { Keep } from "./keep.ts"
+import { createStop, type StopCause, type watchLimits } from "./limits.ts"
+import { deliver } from "./message-files.ts"
+import { steering, turnPrompt } from "./prompts.ts"
+import { end, messagesOf, reportDone, reportFailure, reportStopped, settleUp, stoppedCode, storeOutputs } from "./report.ts"
+import type { Run } from "./run.ts"
+import type { Outcome, Session } from "./session.ts"
+import { toldBy } from "./told.ts"
+
+/** All that the turns of a run need. */
+export type Desk = {
+  run: Run
+  session: Session
+  keep: Keep
+  watch: ReturnType<typeof watchLimits>
+  user: User | undefined
+  /** Clones the repositories that were attached to the task since it was last asked. Answers them. */
+  attach: () => Promise<CloneSource[]>
+}
+
+/** What comes after a turn: another one, with what else is to be said in it, or the end with the exit code of the process. */
+type Next = { turn: Turn; also?: string } | { code: number }
+
+type Done = Outcome & { cause: StopCause | undefined }
+
+/** Has the agent do turn after turn, to the end of the run, and reports it. Answers with the exit code of the process. */
+export const conduct = async (desk: Desk): Promise<number> => {
+  let next: Next = { turn: desk.run.claimed.bundle.turn }
+  while ("turn" in next) next = await finishTurn(desk, next.turn, await doTurn(desk, next))
+  return next.code
+}
+
+const doTurn = async (desk: Desk, { turn, also }: { turn: Turn; also?: string }): Promise<Done> => {
+  const { run, session, keep, watch } = desk
+  const { bundle } = run.claimed
+  const delivered = await deliverTo(desk, turn, keep.told().after)
+  const attached = also === undefined ? await desk.attach() : []
+  const prompt = also ?? turnPrompt({ bundle, turn, told: keep.told(), delivered, attached })
+  const stop = createStop(run.stop)
+  run.mode = turn.mode
+  const steered = followMessages(desk, turn)
+  watch.startTurn(stop)
+  try {
+    const outcome = await session.turn(prompt, stop)
+    if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))
+    // What it was told at the end of a turn that was cut off may never have been heard: better twice than never.
+    if (!stop.cause()) for (const more of steered()) keep.tell(toldBy(keep.told(), more, null))
+    run.costUsd += Number.isFinite(outcome.costUsd) ? outcome.costUsd! : 0
+    return { ...outcome, cause: stop.cause() }
+  } finally {
+    run.onMessage = undefined
+    watch.endTurn()
+  }
+}
+
+/** The files of what the agent has not been told yet, laid where it finds them. */
+const deliverTo = ({ run, user }: Desk, turn: Turn, after: number) => {
+  const news = turn.messages.filter(({ sequence }) => sequence > after)
+  return deliver({ root: run.settings.workspace, api: run.api, runId: run.claimed.run.id, user }, news)
+}
+
+/**
+ * What a person says to an agent that works by itself reaches it at once; in a conversation it is the next turn. Answers what was said
+ * to it so.
+ */
+const followMessages = (desk: Desk, turn: Turn) => {
+  const { run, session, keep } = desk
+  const steered: Turn[] = []
+  run.onMessage = async () => {
+    if (run.mode !== "autonomous") return
+    const after = steered.reduce((told, more) => toldBy(told, more, null), toldBy(keep.told(), turn, null)).after
+    const { turn: more } = await receive(run, { wait: 0, turn: turn.number, after })
+    if (more?.number !== turn.number || more.messages.length === 0) return
+    session.steer(steering(await deliverTo(desk, more, after)), true)
+    steered.push(more)
+  }
+  return () => steered
+}
+
+/** Asks for what is new, and follows what the API says besides. */
+const receive = async ({ api, claimed, stop }: Run, known: Parameters<Run["api"]["receive"]>[1]) => {
+  const received = await api.receive(claimed.bundle.channel, known)
+  for (const { kind } of received.signals) {
+    if (kind === "cancel") stop.request("cancelled")
+    if (kind === "pause") stop.request("paused")
+  }
+  return received
+}
+
+const finishTurn = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
+  const { run } = desk
+  const failure = whyFailed({ outcome: done, cause: done.cause, refusal: done.refusal, bundle: run.claimed.bundle })
+  const result = done.text || null
+  if (run.stop.cause()) return stopped(desk, failure ?? "The agent was stopped.", result)
+  if (done.sleep) return hibernate(desk, turn, done)
+  if (await isConversation(run, turn)) return converse(desk, turn, done, failure)
+
+  const wrong = await storeOutputs(run)
+  if (failure ?? wrong) return { code: await reportFailure(run, (failure ?? wrong)!, result) }
+  const { after } = desk.keep.told()
+  const code = await reportDone(run, { result, messages: isOneShot(turn) ? [] : messagesOf(done), after })
+  return code === "message_waiting" ? await nextTurn(desk, turn) : { code }
+}
+
+const isOneShot = ({ number, messages }: Turn) => number === 1 && messages.length === 0
+
+/** A person may have handed the task over to the agent meanwhile, or taken it back. */
+const isConversation = async ({ api, claimed }: Run, turn: Turn) =>
+  isOneShot(turn) ? turn.mode === "conversation" : (await api.beat(claimed.run.id)).mode === "conversation"
+
+/** The run was stopped: saves what there is first, whatever the cause. */
+const stopped = async (desk: Desk, failure: string, result: string | null): Promise<Next> => {
+  const { run, keep } = desk
+  const cause = run.stop.cause()
+  const goesOn = cause === "terminated" || cause === "paused"
+  if (goesOn) await keep.save()
+  await storeOutputs(run)
+  if (cause === "terminated") return { code: await reportStopped(run, result) }
+  if (cause !== "paused") return { code: await reportFailure(run, failure, result) }
+  run.logs.say("daemon", "The credit is used up: the task goes on when there is some again")
+  return (await release(run, { to: "pause" })) ?? { code: stoppedCode }
+}
+
+/** Lets go of the run. Nothing, where somebody has written meanwhile: then it goes on. */
+const release = async (run: Run, body: Parameters<Run["api"]["release"]>[1]): Promise<{ code: number } | undefined> => {
+  await settleUp(run)
+  const code = await end(run, () => run.api.release(run.claimed.run.id, body))
+  return code === "message_waiting" ? undefined : { code }
+}
+
+/** Sleeps as the agent has asked to. Where the API says no, the agent hears why and chooses again. */
+const hibernate = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
+  const { run, keep } = desk
+  const { until, reason } = done.sleep!
+  await storeOutputs(run)
+  await keep.save()
+  run.logs.say("daemon", `The agent sleeps until ${until}: ${reason}`)
+  const messages = isOneShot(turn) ? [] : messagesOf(done)
+  try {
+    return (
+      (await release(run, { to: "hibernate", until, reason, messages, after: keep.told().after })) ?? (await nextTurn(desk, turn))
+    )
+  } catch (error) {
+    if (!(error instanceof Refused && error.code?.startsWith("hibernation_"))) throw error
+    run.isEnding = false
+    return { turn, also: `You could not be put to sleep: ${error.message} Choose again, or go on with what you can do now.` }
+  }
+}
+
+/** Ends a turn of a conversation, with what the agent said, and stays for the next. What went wrong is said as well, and is not the end. */
+const converse = async (desk: Desk, turn: Turn, done: Done, failure: string | undefined): Promise<Next> => {
+  const { run, keep } = desk
+  const wrong = await storeOutputs(run)
+  if (failure ?? wrong) run.logs.say("daemon", (failure ?? wrong)!)
+  await keep.save()
+  await settleUp(run)
+  await run.api.completeTurn(run.claimed.run.id, { turn_number: turn.number, messages: messagesOf(done, failure) })
+  return nextTurn(desk, turn)
+}
+
+/** Waits for the next turn as long as the container stays warm, then lets go of the run. */
+const nextTurn = async ({ run, keep }: Desk, { number }: Turn): Promise<Next> => {
+  const { bundle } = run.claimed
+  const until = Math.min(millis() + bundle.warm.turn_seconds * 1000, run.claimedAt + bundle.warm.run_seconds * 1000)
+  const isStopped = new Promise<undefined>((resolve) => run.stop.signal.addEventListener("abort", () => resolve(undefined)))
+  for (;;) {
+    const wait = Math.min(receiveSeconds, Math.max(0, (until - millis()) / 1000))
+    const asked = receive(run, { wait, turn: number, after: keep.told().after })
+    const received = run.stop.cause() ? undefined : await Promise.race([asked, isStopped])
+    const cause = run.stop.cause()
+    if (cause === "cancelled" || cause === "paused") return stopWaiting(run, cause)
+    if (received?.turn) return { turn: received.turn }
+    if (!cause && millis() < until) continue
+    const released = await release(run, { to: "await_input" })
+    if (released) return released
+    // The message that came in this very moment belongs to the next container.
+    if (cause) return { code: await reportStopped(run, null) }
+  }
+}
+
+/** Everything is saved and said already. */
+const stopWaiting = async (run: Run, cause: "cancelled" | "paused"): Promise<Next> => {
+  if (cause === "cancelled") return { code: await reportFailure(run, "The task was cancelled.", null) }
+  return (await release(run, { to: "await_input" })) ?? { code: await reportStopped(run, null) }
+}
