@@ -148,6 +148,7 @@ const isInService = (accountId: string, agentId: string) =>
 const blank = {
   mode: "autonomous" as "autonomous" | "conversation",
   status: "pending" as const,
+  phase: "ongoing" as const,
   version: 1,
   eventSequence: 0,
   isConversation: false,

@@ -23,6 +23,7 @@ export const problems = {
   lease_lost: [409, "The run has ended or was given to another attempt."],
   message_waiting: [409, "A message has come that the agent has not seen yet. Receive it first."],
   turn_running: [409, "The turn is still running. Complete it first."],
+  task_not_ended: [409, "The task has not ended. Cancel it first."],
   conflict: [409, "The resource was changed by somebody else at the same moment. Try again."],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still being carried out. Try again."],
   precondition_failed: [412, "The resource is not in the state that If-Match names. Read it again."],

@@ -9,6 +9,7 @@ import { limits } from "./limits.ts"
 import * as Sweep from "./sweep.ts"
 import { TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
+import * as TaskRemoval from "./task-removal.ts"
 import { isRefused } from "./transaction.ts"
 import * as Upload from "./upload.ts"
 
@@ -18,6 +19,7 @@ import * as Upload from "./upload.ts"
 export async function sweep() {
   const looked = { tasks: await sweepTasks(), uploads: await Upload.sweep(), files: await File.sweep() }
   await Checkpoint.sweep()
+  await TaskRemoval.resume()
   return looked
 }
 

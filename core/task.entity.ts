@@ -95,6 +95,8 @@ export const TaskEntity = new Entity(
       /** When the sweeper should look, and in which shard of its index. Gone once the task has ended. */
       sweepShard: { type: "string" },
       sweepAt: { type: "string" },
+      /** There until the task has ended. */
+      phase: { type: ["ongoing"] as const },
     },
     indexes: {
       byId: { pk, sk: { field: "sk", composite: [], template: "task", casing: "none" } },
@@ -102,6 +104,16 @@ export const TaskEntity = new Entity(
         index: "tasksByAgent",
         pk: { field: "tasksByAgentPk", composite: ["accountId", "agentId"], template: "${accountId}#${agentId}", casing: "none" },
         sk: { field: "tasksByAgentSk", composite: ["taskId"], template: "${taskId}", casing: "none" },
+      },
+      byAccount: {
+        index: "tasksByAccount",
+        pk: { field: "tasksByAccountPk", composite: ["accountId"], template: "${accountId}", casing: "none" },
+        sk: { field: "tasksByAccountSk", composite: ["taskId"], template: "${taskId}", casing: "none" },
+      },
+      ongoing: {
+        index: "ongoingTasks",
+        pk: { field: "ongoingTasksPk", composite: ["accountId", "phase"], template: "${accountId}#${phase}", casing: "none" },
+        sk: { field: "ongoingTasksSk", composite: ["taskId"], template: "${taskId}", casing: "none" },
       },
       dueForSweep: {
         index: "sweep",

@@ -81,6 +81,16 @@ export async function get(accountId: string, taskId: string): Promise<View> {
   return view(await read(accountId, taskId))
 }
 
+/** Those of some tasks that are still there: an index may name one that has just been deleted. */
+export async function present(accountId: string, taskIds: string[]): Promise<View[]> {
+  const read = (taskId: string) =>
+    get(accountId, taskId).catch((error: unknown) => {
+      if (error instanceof Problem && error.code === "task_not_found") return []
+      throw error
+    })
+  return (await Promise.all(taskIds.map(read))).flat()
+}
+
 /** The mutable row. Raises `task_not_found`. */
 export async function row(accountId: string, taskId: string): Promise<TaskRow> {
   const { data } = await TaskEntity.get({ accountId, taskId }).go({ consistent: true })
@@ -111,7 +121,8 @@ export async function list(accountId: string, agentId: string, { status, mode, .
     },
     ({ taskId }) => taskId,
   )
-  return { data: await Promise.all(page.data.map(({ taskId }) => get(accountId, taskId))), pageInfo: page.pageInfo }
+  const ids = page.data.map(({ taskId }) => taskId)
+  return { data: await present(accountId, ids), pageInfo: page.pageInfo }
 }
 
 interface Parts {

@@ -38,7 +38,7 @@ export function transition(task: TaskRow, signal: Signal, at: string, { set = {}
     eventSequence: task.eventSequence + events.length,
     messageSequence: task.messageSequence + messages,
     ...(change.error === undefined ? {} : { error: change.error }),
-    ...(ends ? { completedAt: at, sweepAt: undefined, sweepShard: undefined } : {}),
+    ...(ends ? { completedAt: at, sweepAt: undefined, sweepShard: undefined, phase: undefined } : {}),
   }
   const { accountId, taskId, waitId } = task
   return {

@@ -32,6 +32,7 @@ const receive: Action[] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQu
 /** By folder, or by file where one differs from its folder. */
 const needs: Record<string, Needs> = {
   api,
+  "api/tasks": { ...api, actions: ["s3:DeleteObject"] },
   "api/files": { ...api, ...streaming },
   "api/webhooks": { ...api, environment: [...api.environment, "WEBHOOK_TARGETS"] },
 

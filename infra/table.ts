@@ -7,6 +7,8 @@ const entity = ["__edb_e__", "__edb_v__"]
 /** An index per question, with the attributes that its answer shows. Its keys are `<name>Pk` and `<name>Sk`. */
 const indexes = [
   { name: "tasksByAgent", shows: ["accountId", "taskId", "status", "mode"] },
+  { name: "tasksByAccount", shows: ["accountId", "taskId", "agentId", "status", "mode", "createdAt"] },
+  { name: "ongoingTasks", shows: ["accountId", "taskId", "agentId", "status", "mode", "createdAt"] },
   { name: "deliveriesByWebhook", shows: ["accountId", "webhookId", "deliveryId"] },
   { name: "sweep", shows: ["accountId", "taskId", "deliveryId", "uploadId", "fileId"] },
 ]

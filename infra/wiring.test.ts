@@ -83,7 +83,9 @@ describe("the wiring", () => {
             { AttributeName: "pk", KeyType: "HASH" },
             { AttributeName: "sk", KeyType: "RANGE" },
           ],
-          GlobalSecondaryIndexes: [{ IndexName: "tasksByAgent" }, { IndexName: "deliveriesByWebhook" }, { IndexName: "sweep" }],
+          GlobalSecondaryIndexes: ["tasksByAgent", "tasksByAccount", "ongoingTasks", "deliveriesByWebhook", "sweep"].map(
+            (IndexName) => ({ IndexName }),
+          ),
           StreamSpecification: { StreamEnabled: true, StreamViewType: "NEW_IMAGE" },
         },
       },

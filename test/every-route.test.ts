@@ -76,9 +76,16 @@ const before: Record<string, string> = {
 const standard = { agentId: "agt_standard_coding", containerId: "ctr_standard_coding" }
 const isFork = ({ name }: Route) => name.endsWith("/fork")
 
+const endedTask = async (account: Account) => {
+  const ended = await claimedContainer(app, account)
+  await ended.send("complete", { result: "Done." })
+  return { taskId: ended.task.id }
+}
+
 /** Things of its own for a request that changes them. */
 const thingsFor = async (route: Route): Promise<Ids> => {
   if (isFork(route)) return { ...ownThings, ...standard }
+  if (route.name === "DELETE /tasks/{taskId}") return endedTask(own)
   if (route.name.endsWith("/wake")) return asleep()
   const things = idsIn(route).length || namesThings(route) ? await makeThings(own) : {}
   const first = routes.find(({ name }) => name === before[route.name])

@@ -33,6 +33,7 @@ const outside: Record<string, string> = {
   "delivery in sweep": "delivery-sweep#${sweepShard}",
   "upload in sweep": "sweep-uploads#${sweepShard}",
   "file in sweep": "sweep-files#${sweepShard}",
+  "task-removal in sweep": "sweep-removals#${sweepShard}",
 }
 
 describe("partition keys", () => {

@@ -5,6 +5,8 @@ import { limits } from "#core/limits.ts"
 import * as Log from "#core/log.ts"
 import * as Page from "#core/page.ts"
 import * as Task from "#core/task.ts"
+import * as TaskList from "#core/task-list.ts"
+import * as TaskRemoval from "#core/task-removal.ts"
 import * as Wake from "#core/wake.ts"
 import { route } from "#functions/http/route.ts"
 import { serve } from "#functions/http/serve.ts"
@@ -40,6 +42,16 @@ export const routes = [
     ({ accountId, path, body }) => Dispatch.dispatch(accountId, path.agentId, body),
   ),
   route(
+    "GET /tasks",
+    {
+      summary: "List the tasks of all agents",
+      description: "Newest first.",
+      query: TaskList.Query,
+      returns: [200, Task.Listed],
+    },
+    ({ accountId, query }) => TaskList.list(accountId, query),
+  ),
+  route(
     "GET /tasks/{taskId}",
     { summary: "Read a task", returns: [200, Task.View], problems: ["task_not_found"] },
     ({ accountId, path }) => Task.get(accountId, path.taskId),
@@ -64,6 +76,16 @@ export const routes = [
       problems: ["task_not_found", "not_hibernating", "waiting_for_credit", "conflict"],
     },
     ({ accountId, path, body }) => Wake.create(accountId, path.taskId, body),
+  ),
+  route(
+    "DELETE /tasks/{taskId}",
+    {
+      summary: "Delete a task that has ended",
+      description: "With its log, its events and its output files. What it cost stays in the account's books.",
+      returns: [204, null],
+      problems: ["task_not_found", "task_not_ended"],
+    },
+    ({ accountId, path }) => TaskRemoval.remove(accountId, path.taskId),
   ),
   route(
     "GET /tasks/{taskId}/logs",

@@ -1,0 +1,65 @@
+import { encodeTime } from "ulid"
+import { z } from "zod"
+import { isTerminal } from "./lifecycle.ts"
+import * as Page from "./page.ts"
+import { TaskEntity } from "./task.entity.ts"
+import * as Task from "./task.ts"
+
+const Time = z.iso.datetime({ offset: true })
+
+export const Query = z.strictObject({
+  ...Task.ListQuery.shape,
+  agentId: z.string().optional().describe("Only tasks of this agent."),
+  createdAfter: Time.optional().describe("Only tasks that were made after this moment."),
+  createdBefore: Time.optional().describe("Only tasks that were made before this moment."),
+})
+
+type Filters = Omit<z.output<typeof Query>, keyof Page.Request>
+
+/** Tasks of all agents, newest first. */
+export async function list(accountId: string, { limit, cursor, ...filters }: z.output<typeof Query>) {
+  const page = await Page.paginate(
+    accountId,
+    `tasks ${JSON.stringify(filters, Object.keys(filters).sort())}`,
+    { limit, cursor },
+    (after, count) => found(accountId, filters, after, count),
+    ({ taskId }) => taskId,
+  )
+  const ids = page.data.map(({ taskId }) => taskId)
+  return { data: await Task.present(accountId, ids), pageInfo: page.pageInfo }
+}
+
+/** Ids begin with the time they were made at, a moment before what is shown as that time. */
+const slackMs = 60_000
+const idAt = (ms: number) => `tsk_${encodeTime(Math.min(Math.max(0, ms), latest), 10)}`
+const latest = 2 ** 48 - 1
+
+/** What an id of a task never comes after. */
+const beyond = "tsk_~"
+
+async function found(accountId: string, filters: Filters, after: string | undefined, count: number) {
+  const { status, createdAfter, createdBefore } = filters
+  const from = createdAfter === undefined ? 0 : Date.parse(createdAfter) - slackMs
+  const to = createdBefore === undefined ? beyond : idAt(Date.parse(createdBefore) + 1)
+  const range = [{ taskId: idAt(from) }, { taskId: after ?? to }] as const
+  // What goes on is a small part of what there is, and has an index of its own.
+  const tasks =
+    status && !isTerminal(status)
+      ? TaskEntity.query.ongoing({ accountId, phase: "ongoing" }).between(...range)
+      : TaskEntity.query.byAccount({ accountId }).between(...range)
+  const { data } = await tasks
+    .where((task, { eq, gt, lt, ne }) =>
+      [
+        status && eq(task.status, status),
+        filters.mode && eq(task.mode, filters.mode),
+        filters.agentId !== undefined && eq(task.agentId, filters.agentId),
+        createdAfter && gt(task.createdAt, new Date(createdAfter).toISOString()),
+        createdBefore && lt(task.createdAt, new Date(createdBefore).toISOString()),
+        after && ne(task.taskId, after),
+      ]
+        .filter(Boolean)
+        .join(" AND "),
+    )
+    .go({ count, order: "desc", attributes: ["taskId"] })
+  return data
+}

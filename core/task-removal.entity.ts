@@ -1,0 +1,30 @@
+import { Entity, type EntityItem } from "electrodb"
+import { table } from "./aws.ts"
+
+/** Stands where a task was until everything of it is gone. */
+export const TaskRemovalEntity = new Entity(
+  {
+    model: { service: "dormouse", entity: "task-removal", version: "1" },
+    attributes: {
+      accountId: { type: "string", required: true },
+      taskId: { type: "string", required: true },
+      /** When the sweeper should finish it, and in which shard of its index. */
+      sweepShard: { type: "string", required: true },
+      sweepAt: { type: "string", required: true },
+    },
+    indexes: {
+      byId: {
+        pk: { field: "pk", composite: ["accountId", "taskId"], template: "${accountId}#${taskId}", casing: "none" },
+        sk: { field: "sk", composite: [], template: "removal", casing: "none" },
+      },
+      dueForSweep: {
+        index: "sweep",
+        pk: { field: "sweepPk", composite: ["sweepShard"], template: "sweep-removals#${sweepShard}", casing: "none" },
+        sk: { field: "sweepSk", composite: ["sweepAt", "taskId"], template: "${sweepAt}#${taskId}", casing: "none" },
+      },
+    },
+  },
+  table,
+)
+
+export type TaskRemovalRow = EntityItem<typeof TaskRemovalEntity>

@@ -1,0 +1,88 @@
+import { PutCommand } from "@aws-sdk/lib-dynamodb"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newAccount } from "#test/app.ts"
+import { invoke, items, tableOf } from "#test/aws.ts"
+import { claimedContainer, storeOutput } from "#test/container.ts"
+import { type OwnStack, ownStack } from "#test/stack.ts"
+import { moveTime } from "#test/time.ts"
+
+const time = moveTime()
+let app: OwnStack
+let account: Awaited<ReturnType<typeof newAccount>>
+
+beforeAll(async () => {
+  app = await ownStack({}, undefined, { idle: true })
+  account = await newAccount(app, { creditUsd: 20 })
+})
+
+afterAll(async () => {
+  await app.stop()
+  time.release()
+})
+
+const ended = async () => {
+  const container = await claimedContainer(app, account)
+  const fileId = await storeOutput(container, "report.md", Buffer.from("x"))
+  await container.send("complete", { result: "Done." })
+  return { id: container.task.id as string, fileId }
+}
+
+const rows = (id: string) => items(app, `${account.accountId}#${id}`)
+
+describe("DELETE /tasks/{taskId}", () => {
+  test("204: the task is gone with its log, its events and its files, and its cost stays in the books", async () => {
+    const { id, fileId } = await ended()
+    const ledger = await items(app, `${account.accountId}#ledger`)
+    const { status, body } = await account.send(`DELETE /tasks/${id}`)
+    expect([status, body]).toEqual([204, ""])
+    for (const path of ["", "/logs", "/files", `/files/${fileId}`])
+      expect((await account.send(`GET /tasks/${id}${path}`)).body.error.code).toBe("task_not_found")
+    expect((await account.send("GET /tasks")).body.data).toEqual([])
+    expect(await rows(id)).toEqual([])
+    expect(await items(app, `${account.accountId}#ledger`)).toEqual(ledger)
+    expect((await account.send(`DELETE /tasks/${id}`)).status).toBe(404)
+  })
+
+  test("409 task_not_ended: a task that goes on is left alone", async () => {
+    const { task } = await claimedContainer(app, account)
+    const { status, body } = await account.send(`DELETE /tasks/${task.id}`)
+    expect([status, body.error.code]).toEqual([409, "task_not_ended"])
+    expect((await account.send(`GET /tasks/${task.id}`)).body.status).toBe("running")
+  })
+
+  test("what a crash has left of it is removed by the next call, or by the sweeper", async () => {
+    for (const mend of [
+      (id: string) => account.send(`DELETE /tasks/${id}`).then(({ status }) => expect(status).toBe(204)),
+      async () => {
+        time.advance(11 * 60_000)
+        await invoke(app, "dormouse-reactions-sweep", {})
+      },
+    ]) {
+      const { id } = await ended()
+      const before = await rows(id)
+      await account.send(`DELETE /tasks/${id}`)
+      await putBack(id, before)
+      await mend(id)
+      expect(await rows(id)).toEqual([])
+    }
+  })
+})
+
+/** What is there when the function dies after its first write. */
+const putBack = async (id: string, before: Record<string, unknown>[]) => {
+  const later = new Date(Date.now() + 60 * 60_000).toISOString()
+  const removal = {
+    pk: `${account.accountId}#${id}`,
+    sk: "removal",
+    accountId: account.accountId,
+    taskId: id,
+    sweepShard: "0",
+    sweepAt: later,
+    sweepPk: "sweep-removals#0",
+    sweepSk: `${new Date(Date.now() + 5 * 60_000).toISOString()}#${id}`,
+    __edb_e__: "task-removal",
+    __edb_v__: "1",
+  }
+  const left = before.filter(({ sk }) => !String(sk).startsWith("task"))
+  for (const Item of [...left, removal]) await tableOf(app).send(new PutCommand({ TableName: "dormouse", Item }))
+}

@@ -1,0 +1,87 @@
+import { DeleteObjectCommand, S3Client } from "@aws-sdk/client-s3"
+import { DeleteCommand, paginateQuery } from "@aws-sdk/lib-dynamodb"
+import { documents, setting, table } from "./aws.ts"
+import { millis, now } from "./clock.ts"
+import { isTerminal } from "./lifecycle.ts"
+import { Problem } from "./problem.ts"
+import { due, shards } from "./sweep.ts"
+import { ResultEntity, SpecEntity, TaskEntity } from "./task.entity.ts"
+import * as Task from "./task.ts"
+import { TaskRemovalEntity } from "./task-removal.entity.ts"
+import { transact } from "./transaction.ts"
+
+const s3 = new S3Client({})
+
+/** When the sweeper takes over what nobody has finished. */
+const sweepAfterMs = 10 * 60_000
+
+/**
+ * Removes a task that has ended, with its log, events and outputs. It is gone with the first write, and what is left of it is removed
+ * by whoever comes next, where this call does not get to its end. What it cost stays in the ledger. Raises `task_not_found`,
+ * `task_not_ended`.
+ */
+export async function remove(accountId: string, taskId: string): Promise<void> {
+  const { data: begun } = await TaskRemovalEntity.get({ accountId, taskId }).go({ consistent: true })
+  if (!begun) await begin(accountId, taskId)
+  await finish(accountId, taskId)
+}
+
+async function begin(accountId: string, taskId: string) {
+  const task = await Task.row(accountId, taskId)
+  if (!isTerminal(task.status)) throw new Problem("task_not_ended")
+  const refused = await transact({
+    task: TaskEntity.delete({ accountId, taskId }).where(({ version }, { eq }) => eq(version, task.version)),
+    spec: SpecEntity.delete({ accountId, taskId }),
+    result: ResultEntity.delete({ accountId, taskId }),
+    removal: TaskRemovalEntity.put({ accountId, taskId, ...due(taskId, millis() + sweepAfterMs) }),
+  })
+  // Somebody has removed it at the same moment.
+  if (refused.length) throw new Problem("task_not_found")
+}
+
+/** Finishes every removal that was given up. */
+export async function resume(): Promise<void> {
+  for (const sweepShard of shards) {
+    const { data } = await TaskRemovalEntity.query
+      .dueForSweep({ sweepShard })
+      .lt({ sweepAt: now().toISOString() })
+      .go({ pages: "all", attributes: ["accountId", "taskId"] })
+    for (const { accountId, taskId } of data) await finish(accountId, taskId)
+  }
+}
+
+/** What stays for now: the sign that a removal is under way, and the checkpoint, which goes by itself a week after its task. */
+const left = ["removal", "checkpoint"]
+
+/** How many deletions are under way at once. */
+const atOnce = 25
+
+/** Objects before the rows that name them, and the sign that all this is to be done last. */
+async function finish(accountId: string, taskId: string) {
+  const pages = paginateQuery(
+    { client: documents },
+    {
+      TableName: table.table,
+      ConsistentRead: true,
+      KeyConditionExpression: "pk = :pk",
+      ProjectionExpression: "pk, sk, objectKey",
+      ExpressionAttributeValues: { ":pk": `${accountId}#${taskId}` },
+    },
+  )
+  for await (const { Items = [] } of pages) {
+    const items = (Items as Part[]).filter(({ sk }) => !left.includes(sk))
+    for (let i = 0; i < items.length; i += atOnce) await Promise.all(items.slice(i, i + atOnce).map(removePart))
+  }
+  await TaskRemovalEntity.delete({ accountId, taskId }).go()
+}
+
+interface Part {
+  pk: string
+  sk: string
+  objectKey?: string
+}
+
+async function removePart({ pk, sk, objectKey }: Part) {
+  if (objectKey) await s3.send(new DeleteObjectCommand({ Bucket: setting("BUCKET_NAME"), Key: objectKey }))
+  await documents.send(new DeleteCommand({ TableName: table.table, Key: { pk, sk } }))
+}
