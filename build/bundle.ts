@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import type { BuildOptions, Metafile, Plugin } from "esbuild"
+import { parse } from "yaml"
 import { stampOf } from "./stamp.ts"
 import { inTurn } from "./turn.ts"
 
@@ -140,11 +141,20 @@ async function bundle(work: string, options: BuildOptions): Promise<string[]> {
   return Object.keys((metafile as Metafile).outputs).filter((file) => !file.endsWith(".map"))
 }
 
-/** The function that answers with the API's description has it beside itself. */
+/** The functions that answer with the API's description, or make a page of it, have what they need beside themselves. */
 function copyDocuments(root: string, work: string) {
   const from = join(root, "openapi")
+  copyReference(from, join(work, "functions", "api", "docs"))
   const documents = existsSync(from) ? readdirSync(from).filter((file) => file.endsWith(".yaml")) : []
   for (const file of documents) cpSync(join(from, file), join(work, "functions", "api", "openapi", file))
+}
+
+/** The page's function reads JSON: a parser of YAML would be the largest part of it. */
+function copyReference(from: string, to: string) {
+  const parts = join(from, "reference")
+  if (!existsSync(parts)) return
+  cpSync(parts, to, { recursive: true })
+  writeFileSync(join(to, "openapi.json"), JSON.stringify(parse(readFileSync(join(from, "openapi.yaml"), "utf8"))))
 }
 
 /** The agent's runtime is a bundle already, of modules that load each other by file: it is taken as it comes. */

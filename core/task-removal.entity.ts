@@ -1,4 +1,4 @@
-import { Entity, type EntityItem } from "electrodb"
+import { Entity } from "electrodb"
 import { table } from "./aws.ts"
 
 /** Stands where a task was until everything of it is gone. */
@@ -26,5 +26,3 @@ export const TaskRemovalEntity = new Entity(
   },
   table,
 )
-
-export type TaskRemovalRow = EntityItem<typeof TaskRemovalEntity>

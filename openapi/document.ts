@@ -151,7 +151,7 @@ function success(route: Route) {
   return { [status]: { ...described, content: { "application/json": { schema: schemaOf(body) } } } }
 }
 
-const binary = (media: string) => (media === "application/yaml" ? {} : { format: "binary" })
+const binary = (media: string) => (media === "application/yaml" || media === "text/html" ? {} : { format: "binary" })
 
 /** Problems by status: the codes and their words are the description. */
 function failures(route: Route) {

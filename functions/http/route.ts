@@ -17,7 +17,7 @@ export interface Raw {
 }
 
 /** Media types that a route may answer instead of JSON. */
-type Media = "application/octet-stream" | "application/yaml" | "*/*"
+type Media = "application/octet-stream" | "application/yaml" | "text/html" | "*/*"
 
 interface Contract<Query extends z.ZodType, Body extends z.ZodType, Out extends z.ZodType | Media | null> {
   summary: string

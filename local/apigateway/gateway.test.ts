@@ -61,6 +61,7 @@ const fixture = makeFixture(
         route("POST /v1/things/{thingId}", "echo"),
         route("GET /v1/things/special", "says"),
         route("POST /v1/says", "says"),
+        route("GET /v1/docs", "echo"),
         route("ANY /v1/files/{path+}", "echo"),
         route("GET /v1/slow", "slow", { timeoutSeconds: 0.2 }),
         route("GET /v1/throws", "throws"),
@@ -212,8 +213,8 @@ describe("what the gateway answers itself", () => {
     expect((await get("/api/v1/things/%E0%A4%A")).status).toBe(400)
   })
 
-  test("the root says where to look", async () => {
-    expect(await (await get("/")).text()).toContain("/api/v1/openapi.yaml")
+  test("the root is the reference of the API", async () => {
+    expect(await json("/?a=1")).toMatchObject({ path: "/v1/docs", queryStringParameters: { a: "1" } })
   })
 })
 

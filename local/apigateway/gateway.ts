@@ -18,7 +18,8 @@ export interface GatewayOptions {
 
 const maxBodyBytes = 10 * 1024 ** 2
 
-const welcome = "This is Dormouse. Its API is described in /api/v1/openapi.yaml\n"
+/** What the root shows: the reference of the API. */
+const home = "/api/v1/docs"
 
 /** Answers every request of the API. */
 export function apiHandler(options: GatewayOptions): RequestListener {
@@ -38,11 +39,9 @@ interface Call extends GatewayOptions {
 }
 
 async function serve(call: Call, request: IncomingMessage, response: ServerResponse) {
-  const path = pathOf(request.url ?? "/")
+  const asked = pathOf(request.url ?? "/")
+  const path = asked === "/" ? home : asked
   const stage = `/${call.wiring.api.stage}/`
-  if (path === "/" && request.method === "GET") {
-    return void response.writeHead(200, { "content-type": "text/plain; charset=utf-8" }).end(welcome)
-  }
   const below = path.startsWith(stage) ? path.slice(stage.length - 1) : undefined
   const match = below === undefined ? undefined : routed(call, request.method ?? "", below)
   if (match === "malformed") return refuse(call, request, response, "BAD_REQUEST_BODY")
@@ -50,7 +49,7 @@ async function serve(call: Call, request: IncomingMessage, response: ServerRespo
 
   const body = await received(request)
   if (!body) return refuse(call, request, response, "REQUEST_TOO_LARGE")
-  const query = request.url!.slice(path.length + 1)
+  const query = request.url!.slice(asked.length + 1)
   const { requestId } = call
   await forward(call, { request, match, path: below, query, body, requestId }, response)
 }
