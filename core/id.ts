@@ -22,6 +22,7 @@ const prefixes = {
   webhook: "whk",
   delivery: "dlv",
   modelRequest: "mrq",
+  stream: "str",
   repository: "repo",
   sshKey: "ssh",
 } as const

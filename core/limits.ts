@@ -38,6 +38,8 @@ export const limits = {
   pausedSeconds: 2_592_000,
   /** After so many sleeps, or so many days, another execution takes a task over: Step Functions ends one after a year or 25,000 events. */
   execution: { parks: 500, days: 240 },
+  /** Open streams of an account at once. */
+  streams: 20,
   page: { max: 100, default: 20, logs: 50, messages: 50, events: 50, deliveries: 10 },
   /** Lost containers in a row before a task fails. */
   attempts: 3,

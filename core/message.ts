@@ -128,6 +128,14 @@ export async function get(accountId: string, taskId: string, messageId: string):
   return view(await Task.row(accountId, taskId), data[0])
 }
 
+/** The message that an event of its task tells of. Raises `not_found`. */
+export async function numbered(task: TaskRow, sequence: number): Promise<z.infer<typeof View>> {
+  const { accountId, taskId } = task
+  const { data } = await MessageEntity.get({ accountId, taskId, sequence }).go({ consistent: true })
+  if (!data) throw new Problem("not_found")
+  return view(task, data)
+}
+
 /** What a person said in the current turn after a message, for its agent. */
 export async function ofTurn({ accountId, taskId, turnNumber }: TaskRow, after: number): Promise<z.infer<typeof TurnMessage>[]> {
   const { data } = await MessageEntity.query

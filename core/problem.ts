@@ -57,6 +57,7 @@ export const problems = {
   webhook_inactive: [422, "The webhook is turned off or deleted."],
   webhook_limit_reached: [422, "The account has as many webhooks as it may have. Delete one first."],
   rate_limited: [429, "Too many requests. Try again later."],
+  too_many_streams: [429, "The account has as many open streams as it may. Close one, or try again in a few minutes."],
   internal: [500, "Something went wrong on our side."],
   provider_unreachable: [502, "The model provider could not be reached."],
   unavailable: [503, "The service is not available at the moment. Try again."],

@@ -25,6 +25,9 @@ export const logLineCharacters = 8_000
 export const resultCharacters = 100_000
 export const errorCharacters = 1_000
 
+/** Most of a running turn's text that is shown while it is being said. */
+export const deltaCharacters = 32_000
+
 /** What the agent says to a person in one turn, in one message or a few. A longer one is cut, with a mark that says so. */
 export const messageCharacters = 100_000
 export const turnMessages = 10
@@ -275,6 +278,11 @@ export const AppendLogs = z
 export const ReportUsage = z
   .strictObject({ cost_usd: z.number().min(0).max(1_000_000) })
   .meta({ id: "ReportUsage", example: { cost_usd: 0.0123 } })
+
+/** All that the agent has said in its turn since its last message, at most once a second. A long text is cut at its beginning. */
+export const SaySoFar = z
+  .strictObject({ turn_number: z.int().min(1), text: z.string().min(1).max(deltaCharacters) })
+  .meta({ id: "SaySoFar", example: { turn_number: 1, text: "In November there are" } })
 
 /** Asks where to put the body of a model request that is too large to come with the request. */
 export const PrepareModelRequest = z

@@ -29,7 +29,22 @@ export const View = z
 
 export const Listed = Page.of(View).meta({ id: "TaskEventPage" })
 
-export const ListQuery = z.strictObject(Page.query(limits.page.events))
+/** A yes or no as a query writes it. */
+const Flag = z
+  .preprocess((text) => (text === "true" ? true : text === "false" ? false : text), z.boolean())
+  .meta({ type: "boolean" })
+
+export const ListQuery = z.strictObject({
+  ...Page.query(limits.page.events),
+  stream: Flag.optional().describe(
+    "`true`: server-sent events instead of a page. `task`, `event` and `message` frames have the JSON of the views, and a number as their id; `delta` is what the agent is saying at the moment. Ends after four minutes; come back with `Last-Event-ID`.",
+  ),
+  apiKey: z
+    .string()
+    .max(200)
+    .optional()
+    .describe("The API key, for an EventSource, which can set no header. Taken with `stream=true` only."),
+})
 
 const kindOf = ({ type, mode }: EventRow): Kind | undefined => {
   if (type === "task.mode_switched") return `mode_switched_to_${mode}`
@@ -40,8 +55,11 @@ const kindOf = ({ type, mode }: EventRow): Kind | undefined => {
 
 const types: readonly EventType[] = ["task.mode_switched", "task.expired", "task.hibernating", "task.woken"]
 
+/** Whether an event is one of these kinds. */
+export const isShown = (event: EventRow) => kindOf(event) !== undefined
+
 /** Oldest first. Raises `task_not_found`. */
-export async function list(accountId: string, taskId: string, request: z.output<typeof ListQuery>) {
+export async function list(accountId: string, taskId: string, request: Page.Request) {
   await Task.row(accountId, taskId)
   const page = await Page.paginate(
     accountId,

@@ -34,6 +34,7 @@ const needs: Record<string, Needs> = {
   api,
   "api/tasks": { ...api, actions: ["s3:DeleteObject"] },
   "api/files": { ...api, ...streaming },
+  "api/events": { ...api, ...streaming },
   "api/webhooks": { ...api, environment: [...api.environment, "WEBHOOK_TARGETS"] },
 
   agent,

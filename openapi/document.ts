@@ -148,7 +148,8 @@ function success(route: Route) {
         content: { [body]: { schema: { type: "string", ...binary(body) } } },
       },
     }
-  return { [status]: { ...described, content: { "application/json": { schema: schemaOf(body) } } } }
+  const events = route.eventStream ? { "text/event-stream": { schema: { type: "string" } } } : {}
+  return { [status]: { ...described, content: { "application/json": { schema: schemaOf(body) }, ...events } } }
 }
 
 const binary = (media: string) => (media === "application/yaml" || media === "text/html" ? {} : { format: "binary" })

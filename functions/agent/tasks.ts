@@ -1,3 +1,4 @@
+import * as Delta from "#core/delta.ts"
 import * as Git from "#core/git.ts"
 import * as ModelRequest from "#core/model-request.ts"
 import * as Protocol from "#core/protocol.ts"
@@ -57,6 +58,17 @@ export const routes = [
       problems: ["foreign_run", "run_not_found", "lease_lost"],
     },
     ({ run }) => Source.open(run),
+  ),
+  runRoute(
+    "POST /agent/tasks/{run_id}/delta",
+    {
+      summary: "Show what the agent is saying at the moment",
+      description: "For those who follow the conversation. What was said in the end is a message.",
+      body: Protocol.SaySoFar,
+      returns: [200, Protocol.Accepted],
+      problems: ["foreign_run", "run_not_found", "lease_lost"],
+    },
+    ({ run, body }) => Delta.put(run, body),
   ),
   runRoute(
     "POST /agent/tasks/{run_id}/model-requests",

@@ -1,3 +1,4 @@
+import * as Stream from "#core/stream.ts"
 import * as TaskEvent from "#core/task-event.ts"
 import { route } from "#functions/http/route.ts"
 import { serve } from "#functions/http/serve.ts"
@@ -6,13 +7,15 @@ export const routes = [
   route(
     "GET /conversations/{taskId}/events",
     {
-      summary: "List what happened to a conversation besides its messages",
-      description: "Oldest first.",
+      summary: "List what happened to a conversation besides its messages, or follow all of it",
+      description: "Oldest first. With `stream=true` everything that happens, as it happens.",
       query: TaskEvent.ListQuery,
       returns: [200, TaskEvent.Listed],
-      problems: ["task_not_found"],
+      problems: ["task_not_found", "too_many_streams"],
+      streaming: true,
+      eventStream: true,
     },
-    ({ accountId, path, query }) => TaskEvent.list(accountId, path.taskId, query),
+    ({ accountId, path, query, event }) => Stream.events(accountId, path.taskId, query, event.headers),
   ),
 ]
 

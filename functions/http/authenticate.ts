@@ -9,12 +9,13 @@ export async function authenticate(
   door: Door,
   headers: Headers,
   path: Record<string, string | undefined>,
+  keyInQuery?: string,
 ): Promise<Callers[Door]> {
   switch (door) {
     case "anybody":
       return {}
     case "key":
-      return ApiKey.authenticate(bearer(headers))
+      return ApiKey.authenticate(bearer(headers) ?? keyInQuery)
     case "claim":
       return { run: await Run.ofClaimToken(bearer(headers)) }
     case "run": {

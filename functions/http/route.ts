@@ -30,6 +30,8 @@ interface Contract<Query extends z.ZodType, Body extends z.ZodType, Out extends 
   problems?: readonly ProblemCode[]
   /** The answer is sent as it is made, however long it takes. All routes of a function are of one kind. */
   streaming?: true
+  /** Asked with `stream=true` it answers `text/event-stream`, as `Raw`, and takes the key as `apiKey` too: an EventSource sets no header. */
+  eventStream?: true
 }
 
 /** Who may come in: with an account's key, with the token of a run, with the claim token of a run, or anybody. */
@@ -65,7 +67,7 @@ export interface Incoming {
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without an answer returns nothing, which is void.
-type Result<Out> = Out extends z.ZodType ? z.input<Out> : Out extends null ? void : Raw
+type Result<Out> = Out extends z.ZodType ? z.input<Out> | Raw : Out extends null ? void : Raw
 
 const define =
   <Through extends Door>(door: Through, prefix: string) =>

@@ -54,7 +54,7 @@ async function handle(exchange: Exchange): Promise<Raw> {
   const { routes, route, event } = exchange
   const { headers } = event
   const path = pathOf(event)
-  const caller = (await authenticate(route.door, headers, path)) as object
+  const caller = (await authenticate(route.door, headers, path, keyInQuery(route, event))) as object
   Object.assign(exchange.line, caller)
   if ("keyId" in caller) await limitRate(caller as Callers["key"], exchange.headers)
   const query = route.query && parse(route.query, event.queryStringParameters ?? {})
@@ -72,10 +72,15 @@ async function carryOut(route: Route, request: object): Promise<Raw> {
   const result = await route.handle(request)
   const [status, schema] = route.returns
   if (schema === null) return { status, headers: {}, body: "" }
-  if (typeof schema === "string") return result as Raw
+  if (typeof schema === "string" || (route.eventStream && isRaw(result))) return result as Raw
   const answer = reply(status, schema.parse(result))
   return givesTag(route) ? { ...answer, headers: { ...answer.headers, etag: tagOf(answer.body) } } : answer
 }
+
+const isRaw = (result: unknown) => typeof result === "object" && result !== null && "status" in result && "headers" in result
+
+const keyInQuery = ({ eventStream }: Route, { queryStringParameters: query }: APIGatewayProxyEvent) =>
+  eventStream && query?.stream === "true" ? query.apiKey : undefined
 
 /** No id is that long, and the table takes no longer key: what is cut off makes no other id of it, only one that is not there. */
 const longestId = 255

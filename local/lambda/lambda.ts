@@ -5,7 +5,7 @@ import type { FunctionWiring } from "../wiring.ts"
 import { type Outcome, type Sink, startEnvironment } from "./environment.ts"
 import { type Logs, openLogs } from "./logs.ts"
 import type { FunctionError } from "./messages.ts"
-import { Pool } from "./pool.ts"
+import { maxEnvironments, maxLongEnvironments, Pool } from "./pool.ts"
 import { type Prelude, preludeOf } from "./prelude.ts"
 import { openQueue } from "./queue.ts"
 
@@ -54,6 +54,9 @@ export interface LambdaOptions {
   /** What a function finds in its environment beside its own: keys of its role, and where the host is. */
   environment(wiring: FunctionWiring): Record<string, string>
 }
+
+/** A function that may take longer than this is one that streams. */
+const longSeconds = 300
 
 /** Opens the functions of a stack: nothing is started before its first call. */
 export function openLambda(options: LambdaOptions): Lambda {
@@ -143,7 +146,8 @@ class Runner {
     const known = this.#pools.get(name)
     if (known) return known
     const log = (text: string) => this.#logs.write(name, text)
-    const pool = new Pool(() => startEnvironment({ ...deployed(this.#options, name), log }))
+    const max = this.#options.functions[name]!.timeoutSeconds > longSeconds ? maxLongEnvironments : maxEnvironments
+    const pool = new Pool(() => startEnvironment({ ...deployed(this.#options, name), log }), max)
     this.#pools.set(name, pool)
     return pool
   }

@@ -4,6 +4,8 @@ import type { Environment, Outcome, Run } from "./environment.ts"
 
 /** How many environments of a function there may be at once. On AWS it is the account's concurrency; here the machine has to bear it. */
 export const maxEnvironments = 10
+/** The same for a function that may run for minutes, since it holds its environment for as long as somebody reads what it streams. */
+export const maxLongEnvironments = 32
 /** How long an environment without work is kept, on the clock of the stack. */
 const idleSeconds = 60
 
@@ -19,18 +21,20 @@ interface Waiting {
 }
 
 /**
- * The environments of one function: as many as there are events at once, ten at most, beyond which callers wait in order (AWS would
+ * The environments of one function: as many as there are events at once, up to a limit, beyond which callers wait in order (AWS would
  * refuse them with a 429). What has been idle for a minute is ended.
  */
 export class Pool {
   readonly #start: () => Environment
+  readonly #max: number
   readonly #all = new Set<Environment>()
   readonly #idle: Idle[] = []
   readonly #waiting: Waiting[] = []
   #closed: boolean = false
 
-  constructor(start: () => Environment) {
+  constructor(start: () => Environment, max = maxEnvironments) {
     this.#start = start
+    this.#max = max
   }
 
   /** Environments that are there now. */
@@ -60,7 +64,7 @@ export class Pool {
     if (this.#closed) throw shuttingDown()
     const kept = this.#takeIdle()
     if (kept) return kept
-    if (this.#all.size < maxEnvironments) return this.#fresh()
+    if (this.#all.size < this.#max) return this.#fresh()
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 

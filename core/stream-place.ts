@@ -1,0 +1,52 @@
+import { millis } from "./clock.ts"
+import { newId } from "./id.ts"
+import { limits } from "./limits.ts"
+import { Problem } from "./problem.ts"
+import { StreamEntity } from "./stream.entity.ts"
+import { isRefused } from "./transaction.ts"
+
+/** The places for open streams that an account has. */
+
+export interface Place {
+  accountId: string
+  place: number
+  streamId: string
+}
+
+/** Takes a free place for so long. Raises `too_many_streams`. */
+export async function take(accountId: string, milliseconds: number): Promise<Place> {
+  const { data } = await StreamEntity.query.byPlace({ accountId }).go({ pages: "all", consistent: true })
+  const taken = new Set(data.filter(({ until }) => until > millis()).map(({ place }) => place))
+  const all = Array.from({ length: limits.streams }, (_, place) => place)
+  for (const place of all.filter((candidate) => !taken.has(candidate))) {
+    const streamId = newId("stream")
+    if (await put({ accountId, place, streamId }, milliseconds)) return { accountId, place, streamId }
+  }
+  throw new Problem("too_many_streams")
+}
+
+/** False where somebody else was faster. */
+async function put({ accountId, place, streamId }: Place, milliseconds: number): Promise<boolean> {
+  const until = millis() + milliseconds
+  try {
+    await StreamEntity.upsert({ accountId, place })
+      .set({ streamId, until, expiresAt: Math.ceil(until / 1000) + 3600 })
+      .where((row, { lt, notExists }) => `${notExists(row.until)} OR ${lt(row.until, millis())}`)
+      .go()
+    return true
+  } catch (error) {
+    if (isRefused(error)) return false
+    throw error
+  }
+}
+
+/** Gives a place back, if it is still ours. */
+export async function leave({ accountId, place, streamId }: Place) {
+  try {
+    await StreamEntity.delete({ accountId, place })
+      .where((row, { eq }) => eq(row.streamId, streamId))
+      .go()
+  } catch (error) {
+    if (!isRefused(error)) throw error
+  }
+}
