@@ -88,6 +88,8 @@ const exchange = (url: URL, headers: Record<string, string>, body: string, signa
         ? requestHttps(url, { ...options, agent: agents["https:"], rejectUnauthorized: true })
         : requestHttp(url, { ...options, agent: agents["http:"] })
     request.on("response", (response) => {
+      // From here on there is an answer, whatever becomes of the rest of it.
+      request.off("error", reject).on("error", () => response.destroy())
       const status = response.statusCode ?? 0
       void drained(response).then(() => fulfil({ status, retryAfter: response.headers["retry-after"] }))
     })
@@ -126,6 +128,7 @@ const words: Record<string, string> = {
   EAI_AGAIN: "The host could not be looked up.",
   EHOSTUNREACH: "The host cannot be reached.",
   ENETUNREACH: "The host cannot be reached.",
+  EPROTO: "TLS failed: the receiver does not speak it.",
 }
 
 const said = (error: unknown): Unreachable => {

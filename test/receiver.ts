@@ -52,3 +52,6 @@ export const answering =
   (status: number, headers: Record<string, string> = {}): Behaviour =>
   (_, response) =>
     void response.writeHead(status, headers).end()
+
+/** A behaviour that never answers. */
+export const hanging: Behaviour = () => undefined

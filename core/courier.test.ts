@@ -1,0 +1,169 @@
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newAccount } from "#test/app.ts"
+import { configOf, items } from "#test/aws.ts"
+import { startBreakingAws } from "#test/breaking-aws.ts"
+import { useAwsOf } from "#test/core-env.ts"
+import { answering, type Receiver, startReceiver } from "#test/receiver.ts"
+import { type OwnStack, ownStack } from "#test/stack.ts"
+import { moveTime } from "#test/time.ts"
+
+// The functions that announce and deliver crash at every call that they make. Nobody else reads the queues of this stack.
+
+const time = moveTime()
+let app: OwnStack
+let aws: Awaited<ReturnType<typeof startBreakingAws>>
+let receiver: Receiver
+let account: Awaited<ReturnType<typeof newAccount>>
+let Courier: typeof import("./courier.ts")
+let Fanout: typeof import("./fanout.ts")
+
+beforeAll(async () => {
+  app = await ownStack({}, undefined, {
+    idle: true,
+    rewire: (wiring) => ({
+      ...wiring,
+      eventSources: wiring.eventSources.filter(({ source }) => !source.startsWith("arn:aws:sqs:")),
+    }),
+  })
+  aws = await startBreakingAws(app.awsUrl)
+  useAwsOf({ ...app, awsUrl: aws.url }, "dormouse-reactions-deliver")
+  process.env.AWS_MAX_ATTEMPTS = "1"
+  Courier = await import("./courier.ts")
+  Fanout = await import("./fanout.ts")
+  receiver = await startReceiver()
+  account = await newAccount(app)
+})
+
+afterAll(async () => {
+  await app.stop()
+  await aws.close()
+  await receiver.close()
+  time.release()
+})
+
+const queue = (name: string) => `https://sqs.us-east-1.amazonaws.com/000000000000/dormouse-${name}`
+
+/** Works off what is in the queues, as the function does: what fails stays there. Answers how often it failed. */
+const work = async (): Promise<number> => {
+  const sqs = new SQSClient({ ...configOf(app), useQueueUrlAsEndpoint: false })
+  let failures = 0
+  for (const QueueUrl of [queue("deliveries"), queue("slow-deliveries")]) {
+    const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }))
+    for (const { Body, ReceiptHandle } of Messages) {
+      try {
+        await Courier.deliver(JSON.parse(Body!))
+        await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))
+      } catch {
+        failures++
+      }
+    }
+  }
+  return failures
+}
+
+const newWebhook = async (path: string) => {
+  const { body } = await account.send("POST /webhooks", { url: `${receiver.url}${path}` })
+  return body.webhook.id as string
+}
+const deliveriesTo = async (webhookId: string) =>
+  (await items(app, `${account.accountId}#deliveries`)).filter((one) => one.webhookId === webhookId)
+const remove = (webhookId: string) => account.send(`DELETE /webhooks/${webhookId}`)
+
+let events = 0
+const announce = () =>
+  Fanout.fanOut({
+    "detail-type": "task.finished",
+    detail: {
+      id: `evt_${++events}`,
+      accountId: account.accountId,
+      taskId: "tsk_one",
+      agentId: "agt_one",
+      mode: "autonomous",
+      status: "finished",
+      turnNumber: null,
+      sequence: events,
+      // More than a row holds, so that the body lies in S3.
+      metadata: { text: "x".repeat(6_000) },
+      occurredAt: new Date(Date.UTC(2026, 0, 1) + events).toISOString(),
+    },
+  })
+const announceAgain = () => {
+  events--
+  return announce()
+}
+
+const manners = ["before", "after"] as const
+
+/** How many calls this work makes when nothing breaks. */
+const callsOf = async (action: () => Promise<unknown>) => {
+  const before = aws.calls.length
+  await action()
+  return aws.calls.slice(before)
+}
+
+/** Lets some minutes pass, and works off everything that has become due. */
+const letTimePass = async (minutes: number) => {
+  time.advance(minutes * 60_000)
+  // The scheduler looks at a clock that is moved every twenty milliseconds.
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  await work()
+}
+
+describe("an event that is announced while the function crashes", () => {
+  test("has its delivery in the end, once, whichever call was the last", async () => {
+    const webhookId = await newWebhook("/announced")
+    const calls = await callsOf(announce)
+    expect(calls.length).toBeGreaterThanOrEqual(4)
+    let made = 1
+    for (const how of manners) {
+      for (let n = 1; n <= calls.length; n++) {
+        aws.breakAt(n, how)
+        await expect(announce(), `${how} call ${n}`).rejects.toThrow()
+        aws.mend()
+        await announceAgain()
+        expect(await deliveriesTo(webhookId), `${how} call ${n}`).toHaveLength(++made)
+      }
+    }
+    while ((await deliveriesTo(webhookId)).some(({ status }) => status !== "delivered")) await work()
+    expect(new Set(receiver.at("/announced").map(({ headers }) => headers["webhook-id"])).size).toBe(made)
+    await remove(webhookId)
+  })
+})
+
+describe("a delivery whose function crashes", () => {
+  // What comes before the attempt is the same for both: the second one crashes at what it writes and sends after it.
+  test.each([
+    ["/good", 1, 4],
+    ["/bad", 4, 5],
+  ])("at every call that it makes is not lost: %s", async (path, first, last) => {
+    // The third retry succeeds.
+    receiver.behaviours["/bad"] = (request, response) =>
+      answering(
+        receiver.at("/bad").filter(({ headers }) => headers["webhook-id"] === request.headers["webhook-id"]).length > 3
+          ? 204
+          : 503,
+      )(request, response)
+    const webhookId = await newWebhook(path)
+    // The first delivery of a function asks for the secret; from then on it is known.
+    await announce()
+    await work()
+    await announce()
+    const calls = await callsOf(work)
+    expect(calls).toHaveLength(last)
+    for (const how of manners) {
+      for (let n = first; n <= last; n++) {
+        await announce()
+        aws.breakAt(n, how)
+        expect(await work(), `${how} call ${n}: ${calls[n - 1]}`).toBeGreaterThan(0)
+        aws.mend()
+        await letTimePass(4)
+      }
+    }
+    for (let i = 0; i < 4; i++) await letTimePass(path === "/good" ? 4 : 35)
+    const all = await deliveriesTo(webhookId)
+    expect(all).toHaveLength(2 + 2 * (last - first + 1))
+    expect(all.filter(({ status }) => status !== "delivered")).toEqual([])
+    await remove(webhookId)
+  })
+})
