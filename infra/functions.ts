@@ -134,10 +134,11 @@ const needs: Record<string, Needs> = {
     timeoutSeconds: consumerSeconds,
   },
   "reactions/sweep": {
-    environment: ["TABLE_NAME", "BUCKET_NAME", "STATE_MACHINE_ARN", "RUNTIMES", "DELIVERY_QUEUE_URL"],
+    environment: ["TABLE_NAME", "BUCKET_NAME", "BUS_NAME", "STATE_MACHINE_ARN", "RUNTIMES", "DELIVERY_QUEUE_URL"],
     actions: [
       "states:StartExecution",
       "states:DescribeExecution",
+      "states:SendTaskSuccess",
       "states:SendTaskFailure",
       "ecs:StopTask",
       "ecs:DescribeTasks",

@@ -17,7 +17,7 @@ export async function runHere(options: Options): Promise<void> {
   const key = firstKey(options.data, process.env.DORMOUSE_API_KEY)
   try {
     await ensureFirstAccount(stack, wiring, key.key)
-    process.stdout.write(welcome(stack, resolve(options.data), key))
+    process.stdout.write(welcome(stack, wiring, resolve(options.data), key))
     await ended
   } finally {
     await stack.stop()
@@ -53,7 +53,12 @@ const sources: Record<FirstKey["from"], string> = {
   new: "made just now, and kept in the data folder",
 }
 
-function welcome(stack: Stack, data: string, { key, from }: FirstKey): string {
+const targets = ({ functions }: Wiring) =>
+  Object.values(functions).some(({ environment }) => environment.WEBHOOK_TARGETS === "any")
+    ? "may go to any address, also by http:// and to this machine"
+    : "may go to public addresses only"
+
+function welcome(stack: Stack, wiring: Wiring, data: string, { key, from }: FirstKey): string {
   const { isolation, reason } = stack.isolation
   const url = stack.apiUrl.replace("127.0.0.1", "localhost")
   const warning = `
@@ -67,6 +72,7 @@ An agent can read and change whatever the user of this process can.
   AWS access key / secret
                 ${stack.credentials.accessKeyId} / ${stack.credentials.secretAccessKey}
   Data folder   ${data}
+  Webhooks      ${targets(wiring)}
   Isolation     ${isolation}
 ${isolation === "none" ? warning : ""}
 Dormouse is ready at ${url}

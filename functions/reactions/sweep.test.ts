@@ -1,8 +1,10 @@
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
 import { DescribeExecutionCommand, StopExecutionCommand } from "@aws-sdk/client-sfn"
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
+import { marshall } from "@aws-sdk/util-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { invoke, items, objectAt, sfnOf, tableOf } from "#test/aws.ts"
+import { configOf, invoke, items, objectAt, sfnOf, tableOf } from "#test/aws.ts"
 import { type Container, containerOf, statusOf, type Task } from "#test/container.ts"
 import { newAgent, newFile, newTask, put } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
@@ -26,7 +28,7 @@ afterAll(async () => {
 })
 
 const dispatched = async () => newTask(account, (await newAgent(account)).id)
-const nothing = { tasks: 0, uploads: 0, files: 0, deliveries: 0 }
+const nothing = { tasks: 0, uploads: 0, files: 0, deliveries: 0, batches: 0 }
 const sweep = () => invoke(app, "dormouse-reactions-sweep", { source: "aws.events", "detail-type": "Scheduled Event" })
 const runsOf = (task: Task) => items(app, `${account.accountId}#${task.id}`, "run#")
 const rowOf = async (task: Task) => (await items(app, `${account.accountId}#${task.id}`, "task"))[0]!
@@ -210,5 +212,30 @@ describe("a file that was deleted", () => {
     await Promise.all([sweep(), sweep()])
     expect(await objectAt(app, row!.objectKey)).toBe(404)
     expect(await items(app, `${account.accountId}#files`, `file#${file.id}`)).toEqual([])
+  })
+})
+
+describe("a batch of the table's stream that Lambda gave up", () => {
+  test("is published after all, and gone then; one that cannot be published stays for a day", async () => {
+    const task = await dispatched()
+    const [created] = await items(app, `${account.accountId}#${task.id}`, "event#")
+    const payload = JSON.stringify({ Records: [{ eventName: "INSERT", dynamodb: { NewImage: marshall(created!) } }] })
+    const s3 = new S3Client({ ...configOf(app), forcePathStyle: true })
+    const Bucket = "dormouse-data-000000000000"
+    const Key = "aws/lambda/event-source/2026/01/01/lost"
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: JSON.stringify({ payload }) }))
+    const announced = () => app.stack.counters.events.get("task.created") ?? 0
+    const before = announced()
+    expect(await sweep()).toMatchObject({ batches: 1 })
+    expect(announced()).toBe(before + 1)
+    expect(await sweep()).toMatchObject({ batches: 0 })
+    const container = await containerOf(app, account.accountId, task)
+    expect((await container.claim()).status).toBe(200)
+    await container.send("complete", { result: null })
+
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: JSON.stringify({ payload: '{"Records":[{}]}' }) }))
+    await expect(sweep()).rejects.toThrow("could not be published")
+    time.advance(25 * 60 * minutes)
+    expect(await sweep()).toMatchObject({ batches: 0 })
   })
 })

@@ -1,5 +1,6 @@
 import { z } from "zod"
 import * as DeliverySweeper from "#core/delivery-sweeper.ts"
+import * as LostBatch from "#core/lost-batch.ts"
 import * as Sweeper from "#core/sweeper.ts"
 
 /** A "Step Functions Execution Status Change" event of an execution that ended badly. */
@@ -13,5 +14,6 @@ export const handler = async (event: unknown) => {
   const ended = Ended.safeParse(event)
   if (ended.success) return Sweeper.ended(ended.data.detail.executionArn)
   const [looked, deliveries] = await Promise.all([Sweeper.sweep(), DeliverySweeper.sweep()])
-  return { ...looked, deliveries: deliveries.looked }
+  const batches = await LostBatch.sweep()
+  return { ...looked, deliveries: deliveries.looked, batches: batches.looked }
 }

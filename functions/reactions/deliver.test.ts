@@ -1,0 +1,231 @@
+import { DeleteScheduleCommand, ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler"
+import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
+import { Webhook as Standard } from "standardwebhooks"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { millis } from "#core/clock.ts"
+import { newAccount } from "#test/app.ts"
+import { configOf, invoke, items } from "#test/aws.ts"
+import { answering, hanging, type Received, type Receiver, startReceiver } from "#test/receiver.ts"
+import { type OwnStack, ownStack } from "#test/stack.ts"
+import { moveTime } from "#test/time.ts"
+
+const time = moveTime()
+const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000]
+let app: OwnStack
+let receiver: Receiver
+let account: Awaited<ReturnType<typeof newAccount>>
+
+beforeAll(async () => {
+  app = await ownStack({}, undefined, { idle: true })
+  receiver = await startReceiver()
+  account = await newAccount(app)
+})
+
+afterAll(async () => {
+  await app.stop()
+  await receiver.close()
+  time.release()
+})
+
+const create = async (path: string, caller = account) =>
+  (await caller.send("POST /webhooks", { url: `${receiver.url}${path}` })).body as { webhook: { id: string }; secret: string }
+const sendTest = async (webhookId: string, caller = account) => (await caller.send(`POST /webhooks/${webhookId}/test`)).body
+const deliveryOf = async (id: string) => {
+  const { body } = await account.send("GET /webhook-deliveries?limit=100")
+  return body.data.find((one: { id: string }) => one.id === id)
+}
+const webhookOf = async (id: string) => (await account.send(`GET /webhooks/${id}`)).body
+const rowOf = async (id: string) => (await items(app, account.accountId, `webhook#${id}`))[0]!
+const remove = (id: string) => account.send(`DELETE /webhooks/${id}`)
+const patience = { timeout: 20_000, interval: 30 }
+const attempted = async (deliveryId: string, attemptCount: number) => {
+  await expect.poll(async () => (await deliveryOf(deliveryId)).attemptCount, patience).toBe(attemptCount)
+  return deliveryOf(deliveryId)
+}
+
+/** A webhook whose receiver behaves like that, and a delivery that was attempted once. */
+const failing = async (path: string, status: number, headers: Record<string, string> = {}) => {
+  receiver.behaviours[path] = answering(status, headers)
+  const { webhook, secret } = await create(path)
+  const { id } = await sendTest(webhook.id)
+  return { webhookId: webhook.id, secret, delivery: await attempted(id, 1) }
+}
+
+const waits = [5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
+
+describe("a receiver that never accepts", () => {
+  test("is tried ten times over three days with the same event, then the delivery has failed; after five days it is turned off", async () => {
+    let { delivery, webhookId, secret } = await failing("/never", 500)
+    for (const [i, wait] of waits.entries()) {
+      expect(delivery).toMatchObject({ status: "retrying", attemptCount: i + 1, retryCount: i, lastStatusCode: 500 })
+      const left = Date.parse(delivery.nextRetryAt) - millis()
+      expect(left).toBeLessThanOrEqual(wait * 1.1)
+      expect(left).toBeGreaterThan(wait * 0.9 - 15 * second)
+      time.advance(left + second)
+      delivery = await attempted(delivery.id, i + 2)
+    }
+    expect(delivery).toMatchObject({ status: "failed", attemptCount: 10, retryCount: 9, nextRetryAt: null })
+    const requests = receiver.at("/never")
+    expect(requests).toHaveLength(10)
+    expect(new Set(requests.map(({ body }) => body)).size).toBe(1)
+    expect(new Set(requests.map(({ headers }) => headers["webhook-id"]))).toEqual(new Set([delivery.eventId]))
+    for (const request of requests) expect(isSigned(secret, request)).toBe(true)
+    expect(await webhookOf(webhookId)).toMatchObject({ isActive: true })
+
+    time.advance(2 * day)
+    const { id } = await sendTest(webhookId)
+    await attempted(id, 1)
+    expect(await webhookOf(webhookId)).toMatchObject({ isActive: false })
+    time.advance(minute)
+    await expect.poll(async () => (await deliveryOf(id)).status, patience).toBe("cancelled")
+    const { body: again } = await account.send(`PATCH /webhooks/${webhookId}`, { isActive: true })
+    expect(again.isActive).toBe(true)
+    expect(await rowOf(webhookId)).not.toHaveProperty("failingSince")
+    await remove(webhookId)
+  }, 120_000)
+})
+
+/** As a receiver would check it, at the time that the request says. */
+const isSigned = (secret: string, { headers, body }: Received) => {
+  const seconds = Number(headers["webhook-timestamp"])
+  const signature = new Standard(secret).sign(String(headers["webhook-id"]), new Date(seconds * 1000), body)
+  return String(headers["webhook-signature"]).split(" ").includes(signature)
+}
+
+describe("what a receiver answers", () => {
+  test("410: it is turned off, and the delivery is not tried again", async () => {
+    const { webhookId, delivery } = await failing("/gone", 410)
+    expect(delivery).toMatchObject({ status: "failed", lastStatusCode: 410, nextRetryAt: null })
+    expect(await webhookOf(webhookId)).toMatchObject({ isActive: false, updatedAt: expect.any(String) })
+    await remove(webhookId)
+  })
+
+  test.each([
+    [503, "3600", hour],
+    [429, "10", 10 * second],
+    [503, "1000000", day],
+    [503, "nonsense", 5 * second],
+  ])("%i with Retry-After %s: it is left alone for as long, a day at most", async (status, header, wait) => {
+    const path = `/after-${status}-${header}`
+    const { webhookId, delivery } = await failing(path, status, { "retry-after": header })
+    const left = Date.parse(delivery.nextRetryAt) - millis()
+    expect(left).toBeLessThanOrEqual(wait * 1.1)
+    expect(left).toBeGreaterThan(wait * 0.9 - 15 * second)
+    await remove(webhookId)
+  })
+
+  test("3xx: a redirect is a failure, and is not followed", async () => {
+    const { webhookId, delivery } = await failing("/moved", 308, { location: `${receiver.url}/elsewhere` })
+    expect(delivery).toMatchObject({ status: "retrying", lastError: "The receiver answered 308. Redirects are not followed." })
+    expect(receiver.at("/elsewhere")).toEqual([])
+    await remove(webhookId)
+  })
+
+  test("2xx after failures: delivered, and the failures are forgotten", async () => {
+    const { webhookId, delivery } = await failing("/recovers", 500)
+    expect(await rowOf(webhookId)).toHaveProperty("failingSince")
+    receiver.behaviours["/recovers"] = answering(200)
+    time.advance(10 * second)
+    expect(await attempted(delivery.id, 2)).toMatchObject({
+      status: "delivered",
+      lastStatusCode: 200,
+      deliveredAt: expect.any(String),
+    })
+    expect(await rowOf(webhookId)).not.toHaveProperty("failingSince")
+    await remove(webhookId)
+  })
+
+  test("nothing for 15 seconds: it waits in the slow queue from then on, until it answers in time", async () => {
+    receiver.behaviours["/hangs"] = hanging
+    const { webhook } = await create("/hangs")
+    const { id } = await sendTest(webhook.id)
+    await expect.poll(() => receiver.at("/hangs").length, patience).toBe(1)
+    time.advance(16 * second)
+    expect(await attempted(id, 1)).toMatchObject({
+      status: "retrying",
+      lastError: "No answer within 15 seconds.",
+      lastStatusCode: null,
+    })
+    expect(await rowOf(webhook.id)).toMatchObject({ isSlow: true })
+    receiver.behaviours["/hangs"] = answering(204)
+    time.advance(10 * second)
+    expect(await attempted(id, 2)).toMatchObject({ status: "delivered" })
+    expect(await rowOf(webhook.id)).not.toHaveProperty("isSlow")
+    await remove(webhook.id)
+  })
+})
+
+describe("a secret that was rotated", () => {
+  test("signs for 24 hours beside the new one, and not a moment longer", async () => {
+    const { webhook, secret: old } = await create("/rotated")
+    const { secret } = (await account.send(`POST /webhooks/${webhook.id}/rotate-secret`)).body
+    time.advance(23 * hour)
+    await sendTest(webhook.id)
+    await expect.poll(() => receiver.at("/rotated").length, patience).toBe(1)
+    time.advance(hour + second)
+    await sendTest(webhook.id)
+    await expect.poll(() => receiver.at("/rotated").length, patience).toBe(2)
+    const [within, after] = receiver.at("/rotated") as [Received, Received]
+    expect([isSigned(old, within), isSigned(secret, within)]).toEqual([true, true])
+    expect([isSigned(old, after), isSigned(secret, after)]).toEqual([false, true])
+    await remove(webhook.id)
+  })
+})
+
+const sqs = () => new SQSClient({ ...configOf(app), useQueueUrlAsEndpoint: false })
+const queue = (name: string) => `https://sqs.us-east-1.amazonaws.com/000000000000/dormouse-${name}`
+const messagesIn = async (name: string) =>
+  (await sqs().send(new ReceiveMessageCommand({ QueueUrl: queue(name), MaxNumberOfMessages: 10 }))).Messages ?? []
+
+describe("messages", () => {
+  test("one that comes twice is attempted once", async () => {
+    const { webhook } = await create("/twice")
+    const { id: deliveryId } = await sendTest(webhook.id)
+    await attempted(deliveryId, 1)
+    const message = { accountId: account.accountId, webhookId: webhook.id, deliveryId, attempt: 0, isSlow: false }
+    const Records = [{ messageId: "one", body: JSON.stringify(message), attributes: { ApproximateReceiveCount: "1" } }]
+    expect(await invoke(app, "dormouse-reactions-deliver", { Records })).toEqual({ batchItemFailures: [] })
+    expect(receiver.at("/twice")).toHaveLength(1)
+    await remove(webhook.id)
+  })
+
+  test("one that cannot be processed ends in the dead-letter queue, and keeps no other from being processed", async () => {
+    await sqs().send(new SendMessageCommand({ QueueUrl: queue("deliveries"), MessageBody: '{"poison":true}' }))
+    const { webhook } = await create("/beside")
+    await attempted((await sendTest(webhook.id)).id, 1)
+    const dead = async () => {
+      time.advance(181 * second)
+      return (await messagesIn("deliveries-dead")).map(({ Body }) => Body)
+    }
+    await expect.poll(dead, { timeout: 30_000, interval: 300 }).toEqual(['{"poison":true}'])
+    await remove(webhook.id)
+  })
+})
+
+const sweep = () => invoke(app, "dormouse-reactions-sweep", { source: "aws.events", "detail-type": "Scheduled Event" })
+
+describe("a delivery that got lost", () => {
+  test("without its message or its schedule, both deleted by hand, it is found by the sweeper and delivered", async () => {
+    const { webhookId, delivery } = await failing("/lost", 500)
+    time.advance(10 * second)
+    await attempted(delivery.id, 2)
+    time.advance(6 * minute)
+    const { nextRetryAt } = await attempted(delivery.id, 3)
+    // The third retry waits in the scheduler.
+    const scheduler = new SchedulerClient(configOf(app))
+    const GroupName = "dormouse-deliveries"
+    const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName, NamePrefix: delivery.id }))
+    expect(Schedules).toHaveLength(1)
+    await scheduler.send(new DeleteScheduleCommand({ GroupName, Name: Schedules[0]!.Name }))
+
+    receiver.behaviours["/lost"] = answering(204)
+    time.advance(Date.parse(nextRetryAt) - millis() + 10 * minute)
+    await sweep()
+    expect(await deliveryOf(delivery.id)).toMatchObject({ status: "retrying", attemptCount: 3 })
+    time.advance(10 * minute)
+    // The clock has passed the sweeper's own time as well: it may have been faster.
+    await sweep()
+    expect(await attempted(delivery.id, 4)).toMatchObject({ status: "delivered" })
+    await remove(webhookId)
+  })
+})
