@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { fastForward, startStage } from "../test/stage.ts"
+import { startStage } from "../test/stage.ts"
 import type { Turn } from "./api.ts"
 
 const said = (text: string) => ({ blocks: [{ text }] })
@@ -27,7 +27,7 @@ const successor = ({ api }: Stage) => ({ objects: api.objects, checkpoint: { seg
 
 test("a conversation: turn after turn by the same agent, each with its message, what it took, its files and a checkpoint", async () => {
   const stage = await startStage({
-    bundle: { turn: conversation(1, message(1, "Make a plan.")) },
+    bundle: { turn: conversation(1, message(1, "Make a plan.")), warm: { turn_seconds: 5, run_seconds: 60 } },
     files: { file_a: "a,b\n" },
     script: [
       bash("echo plan > output/plan.md; echo mine > notes.txt"),
@@ -51,7 +51,7 @@ test("a conversation: turn after turn by the same agent, each with its message, 
   expect(asked(stage, 3)).toContain("a,b\\nmine")
   expect(stage.api.seen.segments).toEqual(["run_1/s1", "run_1/s2"])
 
-  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.api.seen.released).toEqual({ to: "await_input" })
   expect(stage.said("daemon").filter((line) => line.startsWith("Starting pi"))).toHaveLength(1)
   expect(stage.api.seen.violations).toEqual([])
@@ -63,7 +63,7 @@ test("the next container has workspace and memory of the one before, and a messa
     bundle: { turn: conversation(1, message(1, "Remember the word dormouse.")), warm: { turn_seconds: 1, run_seconds: 60 } },
     script: [bash("echo kept > notes.txt; echo home > ~/.profile"), said("I will.")],
   })
-  expect(await fastForward(first), first.printed()).toBe(0)
+  expect(await first.ended, first.printed()).toBe(0)
   const { objects, checkpoint } = successor(first)
   const second = await startStage({
     objects,
@@ -74,7 +74,7 @@ test("the next container has workspace and memory of the one before, and a messa
     },
     script: [bash("cat notes.txt ~/.profile"), said("Dormouse.")],
   })
-  expect(await fastForward(second), second.printed()).toBe(0)
+  expect(await second.ended, second.printed()).toBe(0)
   expect(asked(second, 0).match(/Remember the word dormouse/g)).toHaveLength(1)
   expect(asked(second, 0)).toContain("Which word?")
   expect(asked(second, 1)).toContain("kept\\nhome")
@@ -104,7 +104,7 @@ test("a message that comes in the very moment of leaving is the next turn", asyn
     if (path.endsWith("/release")) stage.api.play.turn = conversation(2, message(2, "Wait!"))
     return undefined
   }
-  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.api.seen.turns.map(({ turn_number }) => turn_number)).toEqual([1, 2])
   expect(stage.api.seen.released).toEqual({ to: "await_input" })
 })

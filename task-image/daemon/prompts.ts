@@ -15,6 +15,13 @@ const taskPrompt = ({ instructions }: Bundle) =>
 
 ${instructions}`
 
+const conversationPrompt = ({ instructions }: Bundle) =>
+  `This is a conversation, by the rules in task/HARNESS.md. What it is for, as task/TASK.md says:
+
+${instructions}
+
+The person says:`
+
 /** A message, with where its files are. */
 export type Delivered = { content: string; files: string[] }
 
@@ -53,8 +60,7 @@ export const turnPrompt = ({ bundle, turn, told, delivered, attached }: Situatio
   else if (turn.number === told.turn) parts.push(interrupted)
   if (attached.length > 0) parts.push(attachedPrompt(attached))
   if (delivered.length > 0) parts.push(messagePrompt(delivered))
-  const isFirst = told.turn === 0 && delivered.length === 0
-  if (isFirst) parts.unshift(taskPrompt(bundle))
+  if (told.turn === 0) parts.unshift(delivered.length === 0 ? taskPrompt(bundle) : conversationPrompt(bundle))
   else if (turn.mode === "autonomous" && turn.number > told.turn && delivered.length === 0) parts.push(takeOver)
   return parts.join("\n\n")
 }
