@@ -18,9 +18,9 @@ export const named = (accountId: string, fileIds: readonly string[]): Promise<Na
     }),
   )
 
-/** Where the container of a task may read one of the task's files, for five minutes. Raises `file_not_found`. */
-export async function address(spec: SpecRow, fileId: string): Promise<z.infer<typeof FileAddress>> {
-  const isGiven = spec.inputFileIds.includes(fileId) || spec.referenceFileIds.includes(fileId)
+/** Where the container of a task may read one of the task's files, or one that a message brought, for five minutes. Raises `file_not_found`. */
+export async function address(spec: SpecRow, fileId: string, isBrought: boolean): Promise<z.infer<typeof FileAddress>> {
+  const isGiven = isBrought || spec.inputFileIds.includes(fileId) || spec.referenceFileIds.includes(fileId)
   const file = isGiven ? await File.evenDeleted(spec.accountId, fileId) : null
   if (!file) throw new Problem("file_not_found")
   return { url: await Storage.presignedGet(file.objectKey) }

@@ -1,11 +1,13 @@
 import { z } from "zod"
+import * as File from "./file.ts"
 import { newId } from "./id.ts"
+import * as Input from "./input.ts"
 import { turnOfMessage } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
 import { MessageEntity, type MessageRow, type MessageUse, roles } from "./message.entity.ts"
 import { micros, usd } from "./money.ts"
 import * as Page from "./page.ts"
-import { invalid, Problem } from "./problem.ts"
+import { Problem } from "./problem.ts"
 import type { AgentMessage, TurnMessage } from "./protocol.ts"
 import type { TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
@@ -20,15 +22,7 @@ export const View = z
       .enum(["queued", "processed", "created"])
       .describe("Of a user's: queued until its turn is completed, then processed. The agent's are created."),
     content: z.string(),
-    files: z.array(
-      z.object({
-        id: z.string(),
-        filename: z.string(),
-        contentType: z.string().nullable(),
-        sizeBytes: z.number().nullable(),
-        createdAt: z.iso.datetime(),
-      }),
-    ),
+    files: z.array(File.View),
     tokenUsage: z
       .object({ inputTokens: z.int(), outputTokens: z.int(), cacheReadTokens: z.int(), cacheWriteTokens: z.int() })
       .nullable(),
@@ -50,7 +44,7 @@ export const ListQuery = z.strictObject({
 export const Create = z
   .strictObject({
     content: z.string().trim().min(1).max(limits.text),
-    inputFileIds: z.array(z.string()).max(limits.inputFiles).optional(),
+    inputFileIds: File.Ids.optional().describe("Uploaded files. They lie in the container in `input/`."),
   })
   .meta({ id: "SendMessage", example: { content: "Blue, please." } })
 
@@ -65,10 +59,10 @@ export interface Said {
 }
 
 /** What a person says. Raises `invalid_request` for files that are not there. */
-export async function ofPerson(accountId: string, { content, inputFileIds }: z.output<typeof Create>): Promise<Said> {
-  const file = inputFileIds?.[0]
-  if (file !== undefined) throw invalid("inputFileIds", `There is no file ${file}`)
-  return { messageId: newId("message"), role: "user", content: await Text.store(accountId, content), fileIds: [] }
+export async function ofPerson(accountId: string, { content, inputFileIds = [] }: z.output<typeof Create>): Promise<Said> {
+  const files = await File.resolve(accountId, inputFileIds, "inputFileIds")
+  const fileIds = files.map(({ fileId }) => fileId)
+  return { messageId: newId("message"), role: "user", content: await Text.store(accountId, content), fileIds }
 }
 
 /** What an agent says, as its container reports it. */
@@ -136,6 +130,15 @@ export async function numbered(task: TaskRow, sequence: number): Promise<z.infer
   return view(task, data)
 }
 
+/** Whether a file came with a message of the task. */
+export async function brought(accountId: string, taskId: string, fileId: string): Promise<boolean> {
+  const { data } = await MessageEntity.query
+    .byTask({ accountId, taskId })
+    .where(({ fileIds }, { contains }) => contains(fileIds, fileId))
+    .go({ count: 1, consistent: true })
+  return data.length > 0
+}
+
 /** What a person said in the current turn after a message, for its agent. */
 export async function ofTurn({ accountId, taskId, turnNumber }: TaskRow, after: number): Promise<z.infer<typeof TurnMessage>[]> {
   const { data } = await MessageEntity.query
@@ -144,11 +147,11 @@ export async function ofTurn({ accountId, taskId, turnNumber }: TaskRow, after: 
     .where((message, { eq }) => `${eq(message.turnNumber, turnNumber)} AND ${eq(message.role, "user")}`)
     .go({ pages: "all", consistent: true })
   return Promise.all(
-    data.map(async ({ messageId, sequence, content, createdAt }) => ({
+    data.map(async ({ messageId, sequence, content, fileIds, createdAt }) => ({
       id: messageId,
       sequence,
       content: await Text.load(content),
-      files: [],
+      files: await Input.named(accountId, fileIds),
       created_at: createdAt,
     })),
   )
@@ -156,14 +159,15 @@ export async function ofTurn({ accountId, taskId, turnNumber }: TaskRow, after: 
 
 /** Row to wire. Whether a message was processed is not written on it: its task knows which turns are done. */
 export async function view({ turnsCompleted }: TaskRow, message: MessageRow): Promise<z.infer<typeof View>> {
-  const { messageId, turnNumber, role, content, use, createdAt } = message
+  const { accountId, messageId, turnNumber, role, content, fileIds, use, createdAt } = message
+  const files = await Promise.all(fileIds.map((fileId) => File.evenDeleted(accountId, fileId)))
   return {
     id: messageId,
     turnNumber,
     role,
     status: role === "assistant" ? "created" : turnNumber <= turnsCompleted ? "processed" : "queued",
     content: await Text.load(content),
-    files: [],
+    files: files.flatMap((file) => (file ? [File.view(file)] : [])),
     tokenUsage: use ? viewUse(use) : null,
     costUsd: use ? usd(use.costMicros) : null,
     createdAt,

@@ -170,7 +170,8 @@ export async function reportUsage(ref: Ref, { cost_usd }: z.output<typeof Report
 /** Raises `lease_lost`, `file_not_found` for what is no file of the task. */
 export async function fileAddress(ref: Ref, fileId: string) {
   await claimed(ref)
-  return Input.address(await Task.spec(ref.accountId, ref.taskId), fileId)
+  const { accountId, taskId } = ref
+  return Input.address(await Task.spec(accountId, taskId), fileId, await Message.brought(accountId, taskId, fileId))
 }
 
 /** Raises `lease_lost`. */

@@ -8,7 +8,7 @@ import { idleBundles } from "./idle-container.ts"
 
 interface Otherwise {
   /** Its containers do nothing, so that the test can speak for them: see container.ts. */
-  idle?: boolean
+  idle?: boolean | "stubborn"
   isolation?: "bubblewrap" | "none"
   /** Makes the wiring another one: with a part that is out of order, for instance. */
   rewire?: (wiring: Wiring) => Wiring
@@ -21,7 +21,7 @@ export const ownStack = async (
   { idle = false, isolation = "none", rewire = (wiring) => wiring }: Otherwise = {},
 ) => {
   const wiring = rewire(JSON.parse(readFileSync(join(import.meta.dirname, "../infra/wiring.json"), "utf8")) as Wiring)
-  const bundles = idle ? { bundles: idleBundles(data) } : {}
+  const bundles = idle ? { bundles: idleBundles(data, { isStubborn: idle === "stubborn" }) } : {}
   const stack = await startStack({ wiring, data, ...bundles, isolation, env })
   const app: App = {
     apiUrl: stack.apiUrl,

@@ -44,6 +44,25 @@ describe("GET /agent/tasks/{run_id}/files/{file_id}", () => {
     expect(await (await fetch((await ask(container, doomed.id)).body.url)).text()).toBe("still here")
   })
 
+  test("200: what came with a message is read like what came with the task, and stays on the message", async () => {
+    const [first, second] = [await newFile(account, "first"), await newFile(account, "second")]
+    const talk = await claimedContainer(app, account, { conversation: { inputFileIds: [first.id] } })
+    const path = `/conversations/${talk.task.id}/messages`
+    const said = await account.send(`POST ${path}`, { content: "See this.", inputFileIds: [second.id] })
+    expect(said.body.message.files).toEqual([second])
+    expect((await account.send(`GET ${path}`)).body.data[0].files).toEqual([first])
+    await talk.send("turns/complete", { turn_number: 1 })
+    const { turn } = (await talk.receive({ turn: 1, after: 1 })).body
+    expect(turn.messages[0].files).toMatchObject([{ id: second.id, size_bytes: 6 }])
+    for (const [file, text] of [
+      [first, "first"],
+      [second, "second"],
+    ] as const)
+      expect(await (await fetch((await ask(talk, file.id)).body.url)).text()).toBe(text)
+    const refused = await account.send(`POST ${path}`, { content: "And this.", inputFileIds: ["file_nothing"] })
+    expect(refused.body.error.issues[0].path).toBe("inputFileIds.0")
+  })
+
   test("404 file_not_found: a file of the account that this task was not given", async () => {
     const other = await newFile(account)
     for (const id of [other.id, "file_nothing", "../secret", "\0"])

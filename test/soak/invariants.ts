@@ -54,7 +54,7 @@ const rules: Record<string, Rule> = {
     const charges = ledger.filter(({ kind }) => kind === "charge")
     const sum = charges.reduce((total, { amountMicros }) => total - amountMicros, 0)
     const seconds = charges.reduce((total, entry) => total + entry.seconds, 0)
-    const unknown = charges.filter(({ entryId }) => !runs.some(({ runId }) => entryId === `charge#${runId}`))
+    const unknown = charges.filter(({ entryId }) => !runs.some(({ runId }) => entryId.startsWith(`charge#${runId}#`)))
     return [
       sum !== row.costMicros && `cost ${row.costMicros} and was charged ${sum}`,
       view?.costUsd !== row.costMicros / 1e6 && `shows ${view?.costUsd} USD for ${row.costMicros}`,
