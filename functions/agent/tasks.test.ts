@@ -47,6 +47,8 @@ describe("POST /agent/tasks/claim-next", () => {
         turn: { number: 1, mode: "autonomous", messages: [] },
         wake: null,
         channel: task.id,
+        checkpoint: null,
+        has_sources: false,
         warm: { turn_seconds: 120, run_seconds: 3_600 },
         execution: { provider: "anthropic", model: "claude-sonnet-4-5", weak_model: "haiku" },
         limits: {

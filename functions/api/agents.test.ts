@@ -27,6 +27,7 @@ describe("POST /agents", () => {
         basePrompt: "You write short, exact reports.",
         taskTitleInstructions: null,
         skills: [],
+        referenceFileIds: [],
         createdAt: body.createdAt,
         defaults: {
           provider: "anthropic",
