@@ -82,15 +82,20 @@ const endedTask = async (account: Account) => {
   return { taskId: ended.task.id }
 }
 
-/** Things of its own for a request that changes them. */
-const thingsFor = async (route: Route): Promise<Ids> => {
-  if (isFork(route)) return { ...ownThings, ...standard }
-  if (route.name === "DELETE /tasks/{taskId}") return endedTask(own)
-  if (route.name.endsWith("/wake")) return asleep()
-  const things = idsIn(route).length || namesThings(route) ? await makeThings(own) : {}
+/** An account with things of its own, for a request that changes them: no account may have as many as all routes together take. */
+const thingsFor = async (route: Route): Promise<{ account: Account; ids: Ids }> => {
+  const account = await newAccount(app)
+  const ids = await thingsOf(account, route)
   const first = routes.find(({ name }) => name === before[route.name])
-  if (first) await call(first, { ids: things, key: own.apiKey })
-  return things
+  if (first) await call(first, { ids, key: account.apiKey })
+  return { account, ids }
+}
+
+const thingsOf = async (account: Account, route: Route): Promise<Ids> => {
+  if (isFork(route)) return standard
+  if (route.name === "DELETE /tasks/{taskId}") return endedTask(account)
+  if (route.name.endsWith("/wake")) return asleep(account)
+  return idsIn(route).length || namesThings(route) ? makeThings(account) : {}
 }
 
 const urlOf = (route: Route, ids: Ids) => {
@@ -162,8 +167,8 @@ beforeAll(async () => {
 })
 
 /** A task that hibernates. */
-const asleep = async (): Promise<Ids> => {
-  const sleeper = await claimedContainer(app, own)
+const asleep = async (account: Account): Promise<Ids> => {
+  const sleeper = await claimedContainer(app, account)
   const until = new Date(Date.now() + 3_600_000).toISOString()
   await sleeper.send("release", { to: "hibernate", until, reason: "Nothing to do." })
   return { taskId: sleeper.task.id }
@@ -223,26 +228,28 @@ test("413 payload_too_large: more than any request needs", async () => {
 
 describe.each(named(posts))("%s", (_, route) => {
   const answered = ({ status, body }: Answer) => ({ status, body })
-  const send = (key: string, ids: Ids = ownThings) => call(route, { ids, key: own.apiKey, headers: { "idempotency-key": key } })
+  const send = (key: string, { account, ids } = { account: own, ids: ownThings }) =>
+    call(route, { ids, key: account.apiKey, headers: { "idempotency-key": key } })
 
   test("takes effect once for one Idempotency-Key, even where its answer was lost, and is answered the same each time", async () => {
     const key = randomUUID()
-    const ids = await thingsFor(route)
-    const first = await send(key, ids)
+    const things = await thingsFor(route)
+    const { accountId } = things.account
+    const first = await send(key, things)
     expect(first.status).toBe(route.returns[0])
     expect(first.headers.get("idempotent-replayed")).toBeNull()
 
-    const replayed = await send(key, ids)
+    const replayed = await send(key, things)
     expect(replayed.headers.get("idempotent-replayed")).toBe("true")
     expect(answered(replayed)).toEqual(answered(first))
 
-    await loseAnswer(app, own.accountId, key)
-    const resumed = await send(key, ids)
+    await loseAnswer(app, accountId, key)
+    const resumed = await send(key, things)
     expect(resumed.headers.get("idempotent-replayed")).toBeNull()
     expect(answered(resumed)).toEqual(answered(first))
 
-    await loseAnswer(app, own.accountId, key, { lockedForMs: 60_000 })
-    const { status, body } = await send(key, ids)
+    await loseAnswer(app, accountId, key, { lockedForMs: 60_000 })
+    const { status, body } = await send(key, things)
     expect([status, body.error.code]).toEqual([409, "idempotency_in_progress"])
   })
 
@@ -262,11 +269,11 @@ describe.each(named(posts))("%s", (_, route) => {
 
 describe.each(named(changes))("%s", (_, route) => {
   test("412 precondition_failed where If-Match names another state, and goes through where it names the one that is there", async () => {
-    const ids = await thingsFor(route)
+    const { account, ids } = await thingsFor(route)
     const reading = routes.find(({ method, resource }) => method === "GET" && resource === route.resource)
-    const read = async () => reading && (await call(reading, { ids, key: own.apiKey }))
+    const read = async () => reading && (await call(reading, { ids, key: account.apiKey }))
     const before = await read()
-    const change = (tag: string) => call(route, { ids, key: own.apiKey, headers: { "if-match": tag } })
+    const change = (tag: string) => call(route, { ids, key: account.apiKey, headers: { "if-match": tag } })
 
     const refused = await change('"of-some-other-state"')
     expect([refused.status, refused.body.error.code]).toEqual([412, "precondition_failed"])
@@ -308,8 +315,8 @@ describe.each(named(withIds))("%s", (_, route) => {
 describe.each(named(publicRoutes))("%s", (_, route) => {
   test("answers the documented example as documented", async () => {
     // What is changed is its own thing, so that the others have theirs as they were.
-    const ids = route.method === "GET" ? ownThings : await thingsFor(route)
-    const { status } = await call(route, { ids, key: own.apiKey })
+    const { account, ids } = route.method === "GET" ? { account: own, ids: ownThings } : await thingsFor(route)
+    const { status } = await call(route, { ids, key: account.apiKey })
     expect(status).toBe(route.returns[0])
   })
 })
@@ -317,8 +324,12 @@ describe.each(named(publicRoutes))("%s", (_, route) => {
 describe.each(named(containerRoutes))("%s", (_, route) => {
   test("answers the documented example with what it promises", async () => {
     const fresh = route.door === "claim" ? await newContainer(app, own) : await claimedContainer(app, own)
+    const ids = { run_id: fresh.runId, channel: fresh.task.id, file_id: "file_of_nobody" }
+    // Names of a checkpoint's objects begin with the id of their run, which no example can know.
+    const example = JSON.stringify(bodyOf(route, ids) ?? null).replaceAll("run_01/", `${fresh.runId}/`)
     const { status, body } = await call(route, {
-      ids: { run_id: fresh.runId, channel: fresh.task.id, file_id: "file_of_nobody" },
+      ids,
+      body: route.body && example,
       key: keyFor(route, { ...own, ...fresh }),
     })
     if (route.body) expect(body.error?.code).not.toBe("invalid_request")
