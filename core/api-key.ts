@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { z } from "zod"
+import { AccountEntity } from "./account.entity.ts"
 import { ApiKeyEntity, ApiKeyHashEntity, type ApiKeyRow } from "./api-key.entity.ts"
 import { millis, now } from "./clock.ts"
 import { newId } from "./id.ts"
@@ -55,9 +56,14 @@ const newKey = () => {
   return prefix + letters.join("")
 }
 
-/** Makes a key. The answer is the only place where it is ever shown; a key that exists already for the account is answered again. */
+/**
+ * Makes a key. The answer is the only place where it is ever shown; a key that exists already for the account is answered again.
+ * Raises `account_not_found`.
+ */
 export async function create({ accountId, name, apiKey = newKey() }: z.output<typeof Create>) {
   if (!grammar.test(apiKey)) throw invalid("apiKey", "A key is ac_live_ and 16 to 128 letters and digits")
+  const { data: account } = await AccountEntity.get({ accountId }).go({ consistent: true })
+  if (!account) throw new Problem("account_not_found")
   const { keyId } = (await keyOf(hashOf(apiKey), accountId)) ?? (await insert(accountId, name, apiKey))
   return { keyId, apiKey }
 }

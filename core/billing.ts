@@ -14,14 +14,14 @@ export const Grant = z.strictObject({
   grantId: z.string().min(1).max(100).describe("The same id again is the same grant."),
 })
 
-/** Adds credit to an account, or takes some away. */
+/** Adds credit to an account, or takes some away. Raises `account_not_found`. */
 export async function grant({ accountId, usd, grantId }: z.output<typeof Grant>) {
   const amountMicros = micros(usd)
   const refused = await transact({
     account: AccountEntity.patch({ accountId }).add({ balanceMicros: amountMicros }),
     ledger: entry(accountId, `credit#${grantId}`, "credit", amountMicros, now().toISOString()),
   })
-  if (refused.includes("account")) throw new Problem("not_found")
+  if (refused.includes("account")) throw new Problem("account_not_found")
 }
 
 /** What a span of container time costs, in millionths of a dollar. */

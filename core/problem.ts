@@ -4,6 +4,7 @@ export const problems = {
   insufficient_credit: [402, "The account's credit does not cover the reservation for a task."],
   foreign_run: [403, "This token belongs to another run."],
   not_found: [404, "There is no such resource."],
+  account_not_found: [404, "There is no such account."],
   agent_not_found: [404, "There is no such agent."],
   version_not_found: [404, "The agent has no such version."],
   container_not_found: [404, "There is no such container."],

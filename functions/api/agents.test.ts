@@ -185,6 +185,14 @@ describe("POST /agents", () => {
     expect(new Set(issuesOf(answer))).toEqual(new Set(["basePrompt", "colour", "name"]))
   })
 
+  test("422 invalid_request: what is missing is said in words for a person", async () => {
+    const { basePrompt: _, ...rest } = agentBody()
+    const { body } = await account.send("POST /agents", rest)
+    expect(body.error.issues).toEqual([{ path: "basePrompt", message: "This field is missing" }])
+    const listed = await account.send("GET /agents?limit=ten")
+    expect(listed.body.error.issues).toEqual([{ path: "limit", message: "This is not a number" }])
+  })
+
   test("413 payload_too_large: a body over 10 MB is refused in the envelope of the API", async () => {
     const { status, headers, body } = await account.send("POST /agents", agentBody({ basePrompt: "x".repeat(10 * 1024 ** 2) }))
     expect(status).toBe(413)

@@ -5,9 +5,16 @@ import { type Headers, header } from "./headers.ts"
 
 /** A value as a schema wants it. Raises `invalid_request`, with every field that is wrong. */
 export const parse = (schema: z.ZodType, value: unknown) => {
-  const { data, error } = schema.safeParse(value)
+  const { data, error } = schema.safeParse(value, { error: plainly })
   if (!error) return data
   throw new Problem("invalid_request", { issues: error.issues.flatMap(issuesOf) })
+}
+
+/** What the schema's own words would say in JavaScript's: `undefined`, `NaN`. */
+const plainly: z.core.$ZodErrorMap = ({ code, input }) => {
+  if (code !== "invalid_type") return undefined
+  if (input === undefined) return "This field is missing"
+  return Number.isNaN(input) ? "This is not a number" : undefined
 }
 
 /** Unknown fields are named one by one, each where it stands. */

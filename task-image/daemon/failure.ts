@@ -59,6 +59,9 @@ const whyRefused = ({ status, message, attempts }: Refusal, { execution }: Bundl
       return `The model provider does not know what was asked for (404): ${said}. Check that ${provider} offers the model ${model}.`
     case 413:
       return `The conversation with the model ${model} has grown too large to go on (413): ${said}. Have the agent read less at once, or split the task.`
+    case 422:
+      // Mostly the gateway's own words, which say what to do: for instance that nobody has given a key.
+      return `The request to the model ${model} of ${provider} was refused (422): ${said}.`
     case 429:
       return `The model provider refused to answer${times} because of its rate limit (429): ${said}. Try again later, or raise the limit of the ${provider} key.`
   }

@@ -56,6 +56,14 @@ test("an unknown model fails the run and is named", async () => {
   expect(failed?.error).toContain("offers the model claude-sonnet-4-5")
 })
 
+test("what the gateway itself refuses is told in its words, without blame on the provider", async () => {
+  const { failed } = await runWith([{ status: 422, error: "There is no API key. Set one." }])
+
+  expect(failed?.error).toBe(
+    "The request to the model claude-sonnet-4-5 of anthropic was refused (422): There is no API key. Set one.",
+  )
+})
+
 test("an answer that breaks off is asked for again", async () => {
   const { completed, said } = await runWith([
     { blocks: [{ text: "Half an" }], end: "cut" },
