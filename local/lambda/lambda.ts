@@ -5,7 +5,7 @@ import type { FunctionWiring } from "../wiring.ts"
 import { type Outcome, type Sink, startEnvironment } from "./environment.ts"
 import { type Logs, openLogs } from "./logs.ts"
 import type { FunctionError } from "./messages.ts"
-import { maxEnvironments, maxLongEnvironments, Pool } from "./pool.ts"
+import { idleMs, maxEnvironments, maxLongEnvironments, Pool } from "./pool.ts"
 import { type Prelude, preludeOf } from "./prelude.ts"
 import { openQueue } from "./queue.ts"
 
@@ -51,6 +51,8 @@ export interface LambdaOptions {
   bundles: string
   data: string
   verbose: boolean
+  /** How long an environment without work is kept, if not for a minute. */
+  idleMs?: number
   /** What a function finds in its environment beside its own: keys of its role, and where the host is. */
   environment(wiring: FunctionWiring): Record<string, string>
 }
@@ -147,7 +149,10 @@ class Runner {
     if (known) return known
     const log = (text: string) => this.#logs.write(name, text)
     const max = this.#options.functions[name]!.timeoutSeconds > longSeconds ? maxLongEnvironments : maxEnvironments
-    const pool = new Pool(() => startEnvironment({ ...deployed(this.#options, name), log }), max)
+    const pool = new Pool(() => startEnvironment({ ...deployed(this.#options, name), log }), {
+      max,
+      idleMs: this.#options.idleMs ?? idleMs,
+    })
     this.#pools.set(name, pool)
     return pool
   }

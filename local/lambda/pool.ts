@@ -1,4 +1,3 @@
-import { after } from "#core/clock.ts"
 import { AwsError } from "../service.ts"
 import type { Environment, Outcome, Run } from "./environment.ts"
 
@@ -6,8 +5,11 @@ import type { Environment, Outcome, Run } from "./environment.ts"
 export const maxEnvironments = 10
 /** The same for a function that may run for minutes, since it holds its environment for as long as somebody reads what it streams. */
 export const maxLongEnvironments = 32
-/** How long an environment without work is kept, on the clock of the stack. */
-const idleSeconds = 60
+/**
+ * How long an environment without work is kept. On this machine's own clock, since it is this machine's memory that is spared: a test
+ * that lets a year pass would start every function anew after each step.
+ */
+export const idleMs = 60_000
 
 interface Idle {
   environment: Environment
@@ -27,14 +29,16 @@ interface Waiting {
 export class Pool {
   readonly #start: () => Environment
   readonly #max: number
+  readonly #idleMs: number
   readonly #all = new Set<Environment>()
   readonly #idle: Idle[] = []
   readonly #waiting: Waiting[] = []
   #closed: boolean = false
 
-  constructor(start: () => Environment, max = maxEnvironments) {
+  constructor(start: () => Environment, { max, idleMs }: { max: number; idleMs: number }) {
     this.#start = start
     this.#max = max
+    this.#idleMs = idleMs
   }
 
   /** Environments that are there now. */
@@ -91,12 +95,12 @@ export class Pool {
   }
 
   #keep(environment: Environment) {
-    const cancel = after(idleSeconds * 1000, () => {
+    const timer = setTimeout(() => {
       const at = this.#idle.findIndex((each) => each.environment === environment)
       if (at >= 0) this.#idle.splice(at, 1)
       this.#end(environment).catch((error) => console.error(error))
-    })
-    this.#idle.push({ environment, cancel })
+    }, this.#idleMs).unref()
+    this.#idle.push({ environment, cancel: () => clearTimeout(timer) })
   }
 
   #end(environment: Environment): Promise<void> {
