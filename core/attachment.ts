@@ -1,5 +1,6 @@
 import { z } from "zod"
 import * as Agent from "./agent.ts"
+import { AttachmentEntity } from "./attachment.entity.ts"
 import { GitRef, MountingPoint, mountFolder, RepositoryPath } from "./git.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
@@ -7,7 +8,9 @@ import { invalid, Problem } from "./problem.ts"
 import type { RepositoryRow } from "./repository.entity.ts"
 import * as Repository from "./repository.ts"
 import * as Revision from "./revision.ts"
-import type { Clone } from "./task.entity.ts"
+import { type Clone, TaskEntity } from "./task.entity.ts"
+import * as Task from "./task.ts"
+import { check, isRepeated, transact, untilWritten } from "./transaction.ts"
 import type { Mount } from "./version.entity.ts"
 import * as Version from "./version.ts"
 
@@ -40,6 +43,8 @@ export const View = Repository.View.extend({
 }).meta({ id: "AttachedRepository", description: "A repository, and how it is mounted." })
 
 type View = z.infer<typeof View>
+
+export const Attached = z.array(View).meta({ id: "AttachedRepositories" })
 
 export const Listed = Page.of(View).meta({ id: "AttachedRepositoryPage" })
 
@@ -119,13 +124,65 @@ async function resolve(accountId: string, mounts: readonly Mount[], path: (index
 /** What a task mounts: its agent's version's repositories, then its own. */
 export async function clones(accountId: string, ofVersion: readonly Mount[], own: readonly Mount[], path: string) {
   mustFit(ofVersion, own, path)
-  const rows = [
-    ...(await resolve(accountId, ofVersion, () => "versionId")),
-    ...(await resolve(accountId, own, (i) => `${path}.${i}.repositoryId`)),
+  return [
+    ...(await cloned(accountId, ofVersion, () => "versionId")),
+    ...(await cloned(accountId, own, (i) => `${path}.${i}.repositoryId`)),
   ]
-  return [...ofVersion, ...own].map((mount, i): Clone => {
+}
+
+/** Mounts with what their clones need. Refuses what `resolve` does. */
+async function cloned(accountId: string, mounts: readonly Mount[], path: (index: number) => string): Promise<Clone[]> {
+  const rows = await resolve(accountId, mounts, path)
+  return mounts.map((mount, i) => {
     const { name, url, aliases } = rows[i]!
     return { ...mount, name, url, aliases }
+  })
+}
+
+/** What was mounted in a conversation itself, by mounting point. Raises `conversation_not_found`. */
+export async function listOfConversation(accountId: string, taskId: string, request: Page.Request) {
+  await Task.conversation(accountId, taskId)
+  return page(accountId, taskId, await ofTask(accountId, taskId), request)
+}
+
+/** What was mounted in a task after it was dispatched. */
+export const ofTask = async (accountId: string, taskId: string): Promise<Clone[]> => (await row(accountId, taskId)).repositories
+
+const row = async (accountId: string, taskId: string) => {
+  const { data } = await AttachmentEntity.get({ accountId, taskId }).go({ consistent: true })
+  return data ?? { revision: 0, repositories: [] }
+}
+
+/**
+ * Mounts repositories in a conversation, for the turns that begin from then on; the conversation does not notice otherwise. Answers
+ * those. Raises `conversation_not_found`, `task_ended`, `conflict`.
+ */
+export async function attachToConversation(
+  accountId: string,
+  taskId: string,
+  { repositories }: z.output<typeof Attach>,
+): Promise<View[]> {
+  // A request that has done its work before would find its own mounts in the way.
+  if (isRepeated()) return views(accountId, repositories)
+  return untilWritten(async () => {
+    const { phase } = await Task.conversation(accountId, taskId)
+    if (!phase) throw new Problem("task_ended")
+    const spec = await Task.spec(accountId, taskId)
+    if (!spec.settings.internetAccess)
+      throw invalid("repositories", "Repositories come from the internet, which this conversation may not reach")
+    const before = await row(accountId, taskId)
+    mustFit([...spec.repositories, ...before.repositories], repositories, "repositories")
+    const added = await cloned(accountId, repositories, (i) => `repositories.${i}.repositoryId`)
+    const refused = await transact({
+      task: check(TaskEntity.delete({ accountId, taskId }).where((task, { exists }) => exists(task.phase))),
+      attachments: AttachmentEntity.put({
+        accountId,
+        taskId,
+        revision: before.revision + 1,
+        repositories: [...before.repositories, ...added],
+      }).where(({ revision }, { eq, notExists }) => (before.revision ? eq(revision, before.revision) : notExists(revision))),
+    })
+    return refused.length ? undefined : views(accountId, repositories)
   })
 }
 

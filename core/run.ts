@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import type { z } from "zod"
+import * as Attachment from "./attachment.ts"
 import * as Billing from "./billing.ts"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis, now } from "./clock.ts"
@@ -111,6 +112,7 @@ async function take(ref: Ref, task: TaskRow, spec: SpecRow, run: RunRow, tokenHa
 }
 
 async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bundle>> {
+  const attached = await Attachment.ofTask(task.accountId, task.taskId)
   return {
     agent: { id: task.agentId, name: spec.agentName, version_id: spec.versionId },
     base_prompt: await Text.load(spec.basePrompt),
@@ -131,7 +133,7 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     input_files: await Input.named(spec.accountId, spec.inputFileIds),
     reference_files: await Input.named(spec.accountId, spec.referenceFileIds),
     checkpoint: await Checkpoint.segmentsOf(task.accountId, task.taskId),
-    has_sources: spec.repositories.length + spec.versionSkills.length + spec.skills.length > 0,
+    has_sources: [spec.repositories, attached, spec.versionSkills, spec.skills].some(({ length }) => length > 0),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { z } from "zod"
+import * as Attachment from "./attachment.ts"
 import { mountFolder, type Sources } from "./git.ts"
 import * as Repository from "./repository.ts"
 import * as Run from "./run.ts"
@@ -15,20 +16,21 @@ import * as Task from "./task.ts"
  */
 export async function open(ref: Run.Ref): Promise<z.infer<typeof Sources>> {
   await Run.claimed(ref)
-  const { accountId } = ref
-  const spec = await Task.spec(accountId, ref.taskId)
+  const { accountId, taskId } = ref
+  const spec = await Task.spec(accountId, taskId)
+  const clones = [...spec.repositories, ...(await Attachment.ofTask(accountId, taskId))]
   const skills = [...spec.versionSkills, ...spec.skills]
   const repositories = await Repository.rows(
     accountId,
-    spec.repositories.map(({ repositoryId }) => repositoryId),
+    clones.map(({ repositoryId }) => repositoryId),
   )
   const keyIdsOf = ({ repositoryId }: { repositoryId: string }) => repositories.get(repositoryId)?.sshKeyIds ?? []
   const privateKeys = await privateKeysOf(accountId, [
-    ...spec.repositories.flatMap(keyIdsOf),
+    ...clones.flatMap(keyIdsOf),
     ...skills.flatMap(({ sshKeyId }) => sshKeyId ?? []),
   ])
   return {
-    repositories: spec.repositories.map((clone) => ({
+    repositories: clones.map((clone) => ({
       name: clone.name,
       url: clone.url,
       tag: clone.tag,

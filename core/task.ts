@@ -98,6 +98,13 @@ export async function row(accountId: string, taskId: string): Promise<TaskRow> {
   return data
 }
 
+/** The mutable row of a task that was begun as a conversation. Raises `conversation_not_found`. */
+export async function conversation(accountId: string, taskId: string): Promise<TaskRow> {
+  const { data } = await TaskEntity.get({ accountId, taskId }).go({ consistent: true })
+  if (!data?.isConversation) throw new Problem("conversation_not_found")
+  return data
+}
+
 export async function spec(accountId: string, taskId: string): Promise<SpecRow> {
   const { data } = await SpecEntity.get({ accountId, taskId }).go({ consistent: true })
   if (!data) throw new Problem("task_not_found")

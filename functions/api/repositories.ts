@@ -69,6 +69,29 @@ export const routes = [
     ({ accountId, path, query }) => Attachment.detach(accountId, path.agentId, path.repositoryId, query),
   ),
   route(
+    "GET /conversations/{taskId}/repositories",
+    {
+      summary: "List the repositories of a conversation",
+      description:
+        "What was mounted in the conversation itself, by mounting point: neither its agent's nor what it was begun with.",
+      query: page,
+      returns: [200, Attachment.Listed],
+      problems: ["conversation_not_found"],
+    },
+    ({ accountId, path, query }) => Attachment.listOfConversation(accountId, path.taskId, query),
+  ),
+  route(
+    "POST /conversations/{taskId}/repositories",
+    {
+      summary: "Mount repositories in a conversation's workspace",
+      description: "They are cloned before its next turn. Nothing else happens: it is neither woken nor interrupted.",
+      body: Attachment.Attach,
+      returns: [201, Attachment.Attached],
+      problems: ["conversation_not_found", "task_ended", "conflict"],
+    },
+    ({ accountId, path, body }) => Attachment.attachToConversation(accountId, path.taskId, body),
+  ),
+  route(
     "GET /ssh-keys/{sshKeyId}/repositories",
     {
       summary: "List the repositories that an SSH key opens",
