@@ -49,17 +49,20 @@ type Options = {
   sources?: Partial<z.infer<typeof Sources>>
   environment?: Record<string, string>
   objects?: Map<string, Buffer>
+  /** What the image has put into the workspace. */
+  image?: (workspace: string) => Promise<unknown>
 }
 
 /**
  * Starts the daemon as a container would, with an API, a store and a model provider of its own, and a clock that the test moves.
  * `ended` is its exit code.
  */
-export const startStage = async ({ script, bundle = {}, files, sources, environment, objects }: Options) => {
+export const startStage = async ({ script, bundle = {}, files, sources, environment, objects, image }: Options) => {
   const folder = await mkdtemp(join(tmpdir(), "dormouse-stage-"))
   await chmod(folder, 0o755)
   const workspace = join(folder, "workspace")
   await mkdir(workspace)
+  await image?.(workspace)
 
   const clockFile = join(folder, "clock")
   let offset = 0
