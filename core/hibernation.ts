@@ -21,7 +21,7 @@ type Wish = Extract<z.output<typeof Release>, { to: "hibernate" }>
  * What the wish of an agent comes to. Raises `hibernation_disabled`, `hibernation_in_the_past`, and `hibernation_too_long`, which says
  * how long it may be.
  */
-export function of(task: TaskRow, spec: SpecRow, { until, reason, after }: Wish): Step {
+export function of(task: TaskRow, spec: SpecRow, { until, reason }: Wish, isBehind: boolean): Step {
   const allowed = limitsOf(task, spec)
   if (!allowed.enabled) throw new Problem("hibernation_disabled")
   const wanted = (Date.parse(until) - millis()) / 1000
@@ -30,7 +30,7 @@ export function of(task: TaskRow, spec: SpecRow, { until, reason, after }: Wish)
   if (wanted > most) throw new Problem("hibernation_too_long", { maxSeconds: most })
   const hibernateUntilAt = new Date(until).toISOString()
   return {
-    signal: { kind: "released", to: "hibernate", isBehind: task.personSequence > after },
+    signal: { kind: "released", to: "hibernate", isBehind },
     set: { hibernateUntilAt },
     about: { reason, hibernateUntilAt },
   }

@@ -10,7 +10,8 @@ const signals: Signal[] = [
   { kind: "started" },
   { kind: "claimed" },
   { kind: "turn_taken" },
-  { kind: "turn_completed" },
+  { kind: "turn_completed", isBehind: false },
+  { kind: "turn_completed", isBehind: true },
   { kind: "completed", isBehind: false },
   { kind: "completed", isBehind: true },
   { kind: "failed", error: "The provider refused the key." },
@@ -211,6 +212,14 @@ describe("every state that can be reached, by every way", () => {
     )
     expect(behind.length).toBeGreaterThan(0)
     for (const state of behind) expect(next(state, { kind: "completed", isBehind: true })).toEqual({ problem: "message_waiting" })
+  })
+
+  test("nothing ends, and nobody sleeps, over a message that was not seen or has no turn yet", () => {
+    for (const { before, after, signal } of steps.filter((step) => !step.before.isCancelling)) {
+      if ("isBehind" in signal && signal.isBehind) expect(after.turnsCompleted).toBe(before.turnsCompleted)
+      if (signal.kind === "completed" && after.status === "finished") expect(before.queuedMessages).toBe(0)
+      if (signal.kind === "released" && signal.to === "hibernate") expect(before.queuedMessages).toBe(0)
+    }
   })
 
   test("a sleeping task has no container, and only one without credit is paused", () => {

@@ -40,8 +40,9 @@ export type Signal =
   | { kind: "claimed" }
   /** The container, warm after a turn, took up the next one. */
   | { kind: "turn_taken" }
-  | { kind: "turn_completed" }
-  /** The agent reached the end of its work. `isBehind`: there is a message that it has not seen. */
+  /** The agent reached the end of its turn. `isBehind`: there is a message of this turn that it has not seen. */
+  | { kind: "turn_completed"; isBehind: boolean }
+  /** It reached the end of its work. */
   | { kind: "completed"; isBehind: boolean }
   /** The container says that the work cannot be done: the sentence says why, for a person. */
   | { kind: "failed"; error: string }
@@ -114,9 +115,7 @@ export function next(state: State, signal: Signal): Change | Refusal | undefined
     case "turn_taken":
       return state.container === "claimed" && hasQueuedTurn(state) ? takeTurn : undefined
     case "turn_completed":
-      return fromContainer(state, (at) =>
-        at.isTurnStarted ? { ...endTurn(at), set: { ...endTurn(at).set, losses: 0 } } : undefined,
-      )
+      return fromContainer(state, (at) => turnCompleted(at, signal.isBehind))
     case "completed":
       return fromContainer(state, (at) => completed(at, signal.isBehind))
     case "failed":
@@ -195,9 +194,18 @@ function endTurn({ mode, queuedMessages, turnNumber }: State): Change {
   return { set: { ...done, status: "awaiting_input" }, events: ["task.turn.completed", "task.awaiting_input"] }
 }
 
+function turnCompleted(state: State, isBehind: boolean): Change | Refusal | undefined {
+  if (!state.isTurnStarted) return undefined
+  if (isBehind) return { problem: "message_waiting" }
+  const turn = endTurn(state)
+  return { ...turn, set: { ...turn.set, losses: 0 } }
+}
+
 function completed(state: State, isBehind: boolean): Change | Refusal {
+  if (isBehind) return { problem: "message_waiting" }
   if (state.mode === "autonomous") {
-    if (isBehind) return { problem: "message_waiting" }
+    // What was queued before the agent took over has a turn of its own.
+    if (state.queuedMessages > 0) return { problem: "message_waiting" }
     const finished = end("finished", "completed")
     const set = { ...finished.set, turnsCompleted: state.turnNumber }
     return { ...finished, set, events: ["task.turn.completed", ...finished.events] }
@@ -218,10 +226,10 @@ const pause: Change = { ...sleep, set: { ...sleep.set, isPaused: true } }
 
 function released(state: State, signal: Extract<Signal, { kind: "released" }>): Change | Refusal | undefined {
   if (signal.to === "await_input") return leave(state)
-  return fromContainer(state, ({ mode }) => {
+  return fromContainer(state, ({ mode, queuedMessages }) => {
     if (signal.to === "pause") return pause
     if (mode === "conversation") return { problem: "hibernation_in_conversation" }
-    return signal.isBehind ? { problem: "message_waiting" } : sleep
+    return signal.isBehind || queuedMessages > 0 ? { problem: "message_waiting" } : sleep
   })
 }
 

@@ -206,17 +206,19 @@ const messages = z.array(AgentMessage).max(turnMessages).default([])
 
 /**
  * Sequence of the latest message that the agent has been told of. Where a person wrote another one meanwhile, the end is refused with
- * `message_waiting`: go on with `recv`.
+ * `message_waiting`: go on with `recv`. Where that has nothing more in this turn, the message was queued before the agent took over:
+ * end the turn, and the next one has it.
  */
-const after = z.int().min(0).default(0)
+const told = z.int().min(0)
+const after = told.default(0)
 
 const usage = { input_tokens: 1_200, output_tokens: 80, cache_read_tokens: 0, cache_write_tokens: 0 }
 
 /**
  * The turn of a conversation is done, its outputs and its checkpoint are stored. Sent again, it answers the same. Then `recv` for the
- * next one, and `release` when none comes.
+ * next one, and `release` when none comes. Left out, `after` is the latest message: nothing waits.
  */
-export const CompleteTurn = z.strictObject({ turn_number: z.int().min(1), messages }).meta({
+export const CompleteTurn = z.strictObject({ turn_number: z.int().min(1), messages, after: told.optional() }).meta({
   id: "CompleteTurn",
   example: { turn_number: 1, messages: [{ content: "Which colour?", usage, cost_usd: 0.0042 }] },
 })

@@ -195,8 +195,8 @@ export async function completeOutput(ref: Ref, output: z.output<typeof PrepareOu
 export async function complete(ref: Ref, { result, messages, after }: z.output<typeof Complete>) {
   const said = await Message.said(ref.accountId, messages)
   const stored = result === null ? undefined : await Text.store(ref.accountId, result)
-  return end(ref, "completed", (task) => ({
-    signal: { kind: "completed", isBehind: task.personSequence > after },
+  return end(ref, "completed", async (task) => ({
+    signal: { kind: "completed", isBehind: await Turn.isBehind(task, after) },
     result: stored,
     messages: said,
   }))
@@ -217,16 +217,16 @@ export async function release(ref: Ref, body: z.output<typeof Release>) {
     return end(ref, "released", () => ({ signal: { kind: "released", to: body.to, isBehind: false } }))
   const said = await Message.said(ref.accountId, body.messages)
   const spec = await Task.spec(ref.accountId, ref.taskId)
-  return end(ref, "released", (task) => ({
+  return end(ref, "released", async (task) => ({
     ...(body.to === "pause"
       ? { signal: { kind: "released" as const, to: body.to, isBehind: false }, about: Credit.why }
-      : Hibernation.of(task, spec, body)),
+      : Hibernation.of(task, spec, body, await Turn.isBehind(task, body.after))),
     messages: said,
   }))
 }
 
 /** Ends a run as its own container says. */
-async function end(ref: Ref, status: RunEnd, decide: (task: TaskRow) => Settlement.Step) {
+async function end(ref: Ref, status: RunEnd, decide: (task: TaskRow) => Settlement.Step | Promise<Settlement.Step>) {
   const done = await Settlement.happen(ref.accountId, ref.taskId, (task) => (task.runId === ref.runId ? decide(task) : undefined))
   const run = done?.run ?? (await row(ref))
   // Sent again: the first time it worked. A task that was cancelled meanwhile ends its run as failed, whatever is said.

@@ -46,7 +46,7 @@ const tries = 20
 export async function happen(
   accountId: string,
   taskId: string,
-  decide: (task: TaskRow, run: RunRow | undefined) => Step | undefined,
+  decide: (task: TaskRow, run: RunRow | undefined) => Step | undefined | Promise<Step | undefined>,
 ): Promise<Done | undefined> {
   // A request that comes again finds what it has made of the task, and need not make it again.
   const isAgain = isRepeated()
@@ -54,7 +54,7 @@ export async function happen(
     const { task, run } = await load(accountId, taskId)
     const at = now().toISOString()
     if (isAgain) return { before: task, task, run, at }
-    const step = decide(task, run)
+    const step = await decide(task, run)
     const done = step && (await carryOut(task, task.container === "none" ? undefined : run, step, at))
     if (done === "refused") continue
     return done && { before: task, task: done.task, run: run && { ...run, ...done.run }, at }

@@ -24,6 +24,9 @@ export async function current(task: TaskRow, after = 0): Promise<z.infer<typeof 
   return { number: task.turnNumber, mode: task.mode, messages }
 }
 
+/** Whether there is a message of the current turn after the one of that sequence: its agent has not seen it. */
+export const isBehind = async (task: TaskRow, after: number) => (await current(task, after)).messages.length > 0
+
 /** What the container of a task should know, as far as the task itself says so. */
 export const signalsOf = (task: TaskRow): z.infer<typeof Signal>[] => [
   ...(task.isCancelling ? [{ kind: "cancel" as const }] : []),
@@ -76,15 +79,17 @@ async function take({ accountId, taskId, runId }: Ref) {
 
 /**
  * A turn of the conversation is done: what the agent said is stored with it, and the next one is queued where there is one. Sent
- * again, it answers the same. Raises `lease_lost`.
+ * again, it answers the same. Raises `lease_lost`, `message_waiting`.
  */
 export async function complete(ref: Ref, body: z.output<typeof CompleteTurn>): Promise<z.infer<typeof CompletedTurn>> {
   const said = await Message.said(ref.accountId, body.messages)
-  const done = await Settlement.happen(ref.accountId, ref.taskId, (task) =>
-    task.runId === ref.runId && task.turnNumber === body.turn_number && task.isTurnStarted
-      ? { signal: { kind: "turn_completed" }, messages: said }
-      : undefined,
-  )
+  const done = await Settlement.happen(ref.accountId, ref.taskId, async (task) => {
+    if (task.runId !== ref.runId || task.turnNumber !== body.turn_number || !task.isTurnStarted) return undefined
+    return {
+      signal: { kind: "turn_completed", isBehind: await isBehind(task, body.after ?? task.personSequence) },
+      messages: said,
+    }
+  })
   const task = done?.task ?? (await atWork(ref))
   const run = done?.run ?? (await runOf(ref))
   const isDone = task.turnNumber > body.turn_number || (task.turnNumber === body.turn_number && !task.isTurnStarted)

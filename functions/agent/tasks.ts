@@ -88,7 +88,7 @@ export const routes = [
       description: "The container stays, and asks its channel for the next turn.",
       body: Protocol.CompleteTurn,
       returns: [200, Protocol.CompletedTurn],
-      problems: ["foreign_run", "run_not_found", "lease_lost", "conflict"],
+      problems: ["foreign_run", "run_not_found", "lease_lost", "message_waiting", "conflict"],
     },
     ({ run, body }) => Turn.complete(run, body),
   ),

@@ -305,6 +305,37 @@ describe("POST /conversations/{taskId}/autonomous", () => {
     expect((await said(container)).at(-1)).toEqual([2, "user", "processed", "Only white ones."])
   })
 
+  test.each([
+    ["turns/complete", { turn_number: 1 }],
+    ["complete", { result: null }],
+  ])("200: taken back, what was said to the agent at work is seen before its turn ends by %s", async (call, body) => {
+    const container = await conversation()
+    await toggle(container, true)
+    await say(container, "Only white ones.")
+    await toggle(container, false)
+    await say(container, "And then?")
+    expect(codeOf(await container.send(call, { ...body, after: 1 }))).toEqual([409, "message_waiting"])
+    const { turn } = (await container.receive({ turn: 1, after: 1 })).body
+    expect(turn).toMatchObject({ number: 1, mode: "conversation", messages: [{ content: "Only white ones.", sequence: 2 }] })
+    expect((await container.send(call, { ...body, after: 2 })).status).toBe(200)
+    expect(await read(container)).toMatchObject({ status: "running", turnNumber: 2 })
+  })
+
+  test("200: handed over with a message queued, the work is not over before its turn", async () => {
+    const container = await conversation()
+    await say(container, "And then?")
+    await toggle(container, true)
+    for (const [call, body] of [
+      ["complete", { result: null, after: 2 }],
+      ["release", { to: "hibernate", until: new Date(Date.now() + 600_000).toISOString(), reason: "Waiting.", after: 2 }],
+    ] as const)
+      expect(codeOf(await container.send(call, body))).toEqual([409, "message_waiting"])
+    expect((await container.receive({ turn: 1, after: 1 })).body.turn).toBeNull()
+    expect((await completeTurn(container, 1, "Snowdrops.")).body.has_next_turn).toBe(true)
+    const { turn } = (await container.receive({ turn: 1, after: 1 })).body
+    expect(turn).toMatchObject({ number: 2, mode: "autonomous", messages: [{ content: "And then?", sequence: 2 }] })
+  })
+
   test("422 task_ended: a conversation that has ended", async () => {
     const container = await conversation()
     await container.send("fail", { error: "Broken." })

@@ -8,7 +8,17 @@ import type { Keep } from "./keep.ts"
 import { createStop, type StopCause, type watchLimits } from "./limits.ts"
 import { deliver } from "./message-files.ts"
 import { steering, turnPrompt } from "./prompts.ts"
-import { end, messagesOf, reportDone, reportFailure, reportStopped, settleUp, stoppedCode, storeOutputs } from "./report.ts"
+import {
+  end,
+  isTaken,
+  messagesOf,
+  reportDone,
+  reportFailure,
+  reportStopped,
+  settleUp,
+  stoppedCode,
+  storeOutputs,
+} from "./report.ts"
 import type { Run } from "./run.ts"
 import type { Outcome, Session } from "./session.ts"
 import { toldBy } from "./told.ts"
@@ -24,8 +34,12 @@ export type Desk = {
   attach: () => Promise<CloneSource[]>
 }
 
-/** What comes after a turn: another one, with what else is to be said in it, or the end with the exit code of the process. */
-type Next = { turn: Turn; also?: string } | { code: number }
+/**
+ * What comes after a turn: another one, or more of the same, with what else is to be said in it, or the end with the exit code of the
+ * process.
+ */
+type Next = More | { code: number }
+type More = { turn: Turn; isSame?: boolean; also?: string }
 
 type Done = Outcome & { cause: StopCause | undefined }
 
@@ -36,12 +50,13 @@ export const conduct = async (desk: Desk): Promise<number> => {
   return next.code
 }
 
-const doTurn = async (desk: Desk, { turn, also }: { turn: Turn; also?: string }): Promise<Done> => {
+const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> => {
   const { run, session, keep, watch } = desk
   const { bundle } = run.claimed
   const delivered = await deliverTo(desk, turn, keep.told().after)
   const attached = also === undefined ? await desk.attach() : []
-  const prompt = also ?? turnPrompt({ bundle, turn, told: keep.told(), delivered, attached })
+  const begin = () => turnPrompt({ bundle, turn, told: keep.told(), delivered, attached })
+  const prompt = also ?? (isSame ? steering(delivered) : begin())
   const stop = createStop(run.stop)
   run.mode = turn.mode
   const steered = followMessages(desk, turn)
@@ -105,7 +120,13 @@ const finishTurn = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => 
   if (failure ?? wrong) return { code: await reportFailure(run, (failure ?? wrong)!, result) }
   const { after } = desk.keep.told()
   const code = await reportDone(run, { result, messages: isOneShot(turn) ? [] : messagesOf(done), after })
-  return code === "message_waiting" ? await nextTurn(desk, turn) : { code }
+  return code === "message_waiting" ? await goOn(desk, turn, done) : { code }
+}
+
+/** Somebody has written: to the agent at work, or before it took over, and then the message has a turn of its own. */
+const goOn = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
+  const { turn: more } = await receive(desk.run, { wait: 0, turn: turn.number, after: desk.keep.told().after })
+  return more ? { turn: more, isSame: more.number === turn.number } : converse(desk, turn, done, undefined)
 }
 
 const isOneShot = ({ number, messages }: Turn) => number === 1 && messages.length === 0
@@ -144,7 +165,8 @@ const hibernate = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
   const messages = isOneShot(turn) ? [] : messagesOf(done)
   try {
     return (
-      (await release(run, { to: "hibernate", until, reason, messages, after: keep.told().after })) ?? (await nextTurn(desk, turn))
+      (await release(run, { to: "hibernate", until, reason, messages, after: keep.told().after })) ??
+      (await goOn(desk, turn, done))
     )
   } catch (error) {
     if (!(error instanceof Refused && error.code?.startsWith("hibernation_"))) throw error
@@ -160,7 +182,11 @@ const converse = async (desk: Desk, turn: Turn, done: Done, failure: string | un
   if (failure ?? wrong) run.logs.say("daemon", (failure ?? wrong)!)
   await keep.save()
   await settleUp(run)
-  await run.api.completeTurn(run.claimed.run.id, { turn_number: turn.number, messages: messagesOf(done, failure) })
+  // Of a turn that could not begin the person is told; its messages do not wait for the same again.
+  const { after } = toldBy(keep.told(), turn, null)
+  const completed = { turn_number: turn.number, messages: messagesOf(done, failure), after }
+  // What was said to the agent while it worked by itself is still a part of this turn: where it waits, it is received next.
+  await isTaken(() => run.api.completeTurn(run.claimed.run.id, completed))
   return nextTurn(desk, turn)
 }
 
@@ -171,11 +197,11 @@ const nextTurn = async ({ run, keep }: Desk, { number }: Turn): Promise<Next> =>
   const isStopped = new Promise<undefined>((resolve) => run.stop.signal.addEventListener("abort", () => resolve(undefined)))
   for (;;) {
     const wait = Math.min(receiveSeconds, Math.max(0, (until - millis()) / 1000))
-    const asked = receive(run, { wait, turn: number, after: keep.told().after })
-    const received = run.stop.cause() ? undefined : await Promise.race([asked, isStopped])
+    const ask = () => receive(run, { wait, turn: number, after: keep.told().after })
+    const received = run.stop.cause() ? undefined : await Promise.race([ask(), isStopped])
     const cause = run.stop.cause()
     if (cause === "cancelled" || cause === "paused") return stopWaiting(run, cause)
-    if (received?.turn) return { turn: received.turn }
+    if (received?.turn) return { turn: received.turn, isSame: received.turn.number === number }
     if (!cause && millis() < until) continue
     const released = await release(run, { to: "await_input" })
     if (released) return released

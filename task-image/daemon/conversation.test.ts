@@ -19,6 +19,8 @@ const message = (sequence: number, content: string, files: Turn["messages"][numb
 const conversation = (number: number, ...messages: Turn["messages"]): Turn => ({ number, mode: "conversation", messages })
 const autonomous = (number: number, ...messages: Turn["messages"]): Turn => ({ number, mode: "autonomous", messages })
 
+const waiting = { code: "message_waiting", message: "A message has come." }
+
 type Stage = Awaited<ReturnType<typeof startStage>>
 const asked = ({ model }: Stage, n: number) => JSON.stringify(model.requests[n]?.body?.messages)
 
@@ -99,7 +101,7 @@ test("a message that comes in the very moment of leaving is the next turn", asyn
     bundle: { turn: conversation(1, message(1, "Hello.")), warm: { turn_seconds: 1, run_seconds: 60 } },
     script: [said("Hello."), said("Still here.")],
   })
-  stage.api.play.refuseRelease = { code: "message_waiting", message: "A message has come." }
+  stage.api.play.refuse.release = waiting
   stage.api.play.trouble = (path) => {
     if (path.endsWith("/release")) stage.api.play.turn = conversation(2, message(2, "Wait!"))
     return undefined
@@ -126,6 +128,36 @@ test("the agent that works by itself hears at its next step what a person says, 
   expect(asked(stage, 2)).toContain("In blue, please.")
   expect(stage.api.seen.completed).toEqual({ result: "In blue, then." })
   expect(stage.api.seen.lastMessages).toMatchObject([{ content: "In blue, then." }])
+})
+
+test("handed over with a message queued, the agent ends its turn and goes on by itself with the message", async () => {
+  const stage = await startStage({
+    bundle: { turn: conversation(1, message(1, "Make a plan.")) },
+    script: [said("The plan is ready."), said("Carried out.")],
+  })
+  stage.api.play.mode = "autonomous"
+  stage.api.play.refuse.complete = waiting
+  stage.api.play.trouble = (path) => {
+    if (path.endsWith("/turns/complete")) stage.api.play.turn = autonomous(2, message(2, "Carry it out."))
+    return undefined
+  }
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(stage.api.seen.turns).toMatchObject([{ turn_number: 1, messages: [{ content: "The plan is ready." }], after: 1 }])
+  expect(asked(stage, 1)).toContain("Carry it out.")
+  expect(stage.api.seen.completed).toEqual({ result: "Carried out." })
+  expect(stage.api.seen.lastMessages).toMatchObject([{ content: "Carried out." }])
+})
+
+test("taken back, the agent hears what was said to it at work before its turn ends", async () => {
+  const stage = await startStage({
+    bundle: { turn: conversation(1, message(1, "Make a plan.")), warm: { turn_seconds: 1, run_seconds: 60 } },
+    script: [said("The plan is ready."), said("In blue, then.")],
+  })
+  stage.api.play.refuse["turns/complete"] = waiting
+  stage.api.play.turn = conversation(1, message(1, "Make a plan."), message(2, "In blue, please."))
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(asked(stage, 1)).toContain("In blue, please.")
+  expect(stage.api.seen.turns).toMatchObject([{ turn_number: 1, messages: [{ content: "In blue, then." }], after: 2 }])
 })
 
 test("hibernation: a sleep that is too long is refused so that the agent chooses again, and it wakes with its memory and the reason", async () => {
@@ -169,7 +201,7 @@ test("hibernation: a sleep that is too long is refused so that the agent chooses
 
 test("where the API refuses a sleep, the agent hears why and goes on", async () => {
   const stage = await startStage({ script: [hibernate({ seconds: 600, reason: "Waiting" }), said("Then I end here.")] })
-  stage.api.play.refuseRelease = { code: "hibernation_too_long", message: "This task may not sleep that long." }
+  stage.api.play.refuse.release = { code: "hibernation_too_long", message: "This task may not sleep that long." }
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(asked(stage, 1)).toContain("You could not be put to sleep: This task may not sleep that long.")
   expect(stage.api.seen.released).toBeUndefined()

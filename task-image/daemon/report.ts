@@ -59,13 +59,19 @@ export const reportStopped = async (run: Run, result: string | null): Promise<nu
 /** Ends the run by a call after which a heartbeat may well hear that the lease is over. */
 export const end = async (run: Run, call: () => Promise<unknown>): Promise<0 | "message_waiting"> => {
   run.isEnding = true
+  if (await isTaken(call)) return 0
+  run.isEnding = false
+  return "message_waiting"
+}
+
+/** Whether the API took an end: it does not while there is a message that the agent has not seen. */
+export const isTaken = async (call: () => Promise<unknown>): Promise<boolean> => {
   try {
     await call()
-    return 0
+    return true
   } catch (error) {
     if (!(error instanceof Refused && error.code === "message_waiting")) throw error
-    run.isEnding = false
-    return "message_waiting"
+    return false
   }
 }
 

@@ -81,8 +81,8 @@ const createPlay = ({ bundle }: Options) => ({
   mode: bundle.turn.mode,
   /** The turn that `recv` hands out, once there is one that the container does not know. */
   turn: bundle.turn,
-  /** Problem of the next `release`, by its code, if any. */
-  refuseRelease: undefined as { code: string; message: string } | undefined,
+  /** Problems of the next call of each of these, by their codes. */
+  refuse: {} as Partial<Record<"release" | "complete" | "turns/complete", { code: string; message: string }>>,
   /** Asked before each request, with its path below `/api`. */
   trouble: (_path: string): Trouble => undefined,
   /** The same for uploads. */
@@ -204,6 +204,12 @@ const claim = (stage: Stage, body: unknown): z.infer<typeof Claim> => {
   return { claim: { lease: leaseOf(stage), run, task, bundle: stage.bundle } }
 }
 
+const refuseOnce = ({ play }: Stage, call: keyof typeof play.refuse) => {
+  const refused = play.refuse[call]
+  play.refuse[call] = undefined
+  if (refused) throw new Problem(refused.code === "message_waiting" ? 409 : 422, refused.message, refused.code)
+}
+
 /** Everything below `/agent/tasks/run_1`. */
 const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   sources: ({ sources }) => sources,
@@ -244,14 +250,13 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   },
   "turns/complete": (stage, body) => {
     const turn = check(stage, CompleteTurn, body)
+    refuseOnce(stage, "turns/complete")
     stage.seen.turns.push(turn)
     return { lease: leaseOf(stage), has_next_turn: stage.play.turn.number > turn.turn_number }
   },
   release: (stage, body) => {
     const release = check(stage, Release, body)
-    const refused = stage.play.refuseRelease
-    stage.play.refuseRelease = undefined
-    if (refused) throw new Problem(refused.code === "message_waiting" ? 409 : 422, refused.message, refused.code)
+    refuseOnce(stage, "release")
     stage.seen.released = release
     return { lease: { ...leaseOf(stage), status: "released" } }
   },
@@ -280,6 +285,7 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   },
   complete: (stage, body) => {
     const { messages, after: _, ...completed } = check(stage, Complete, body)
+    refuseOnce(stage, "complete")
     Object.assign(stage.seen, { completed, lastMessages: messages })
     return { lease: { ...leaseOf(stage), status: "completed" } }
   },
