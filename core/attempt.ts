@@ -39,7 +39,8 @@ class AttemptsExhausted extends Error {
  * stands. Throws `Fargate.Capacity`, to be called again later.
  */
 export async function start({ accountId, taskId, generation, ...waiting }: Start): Promise<void> {
-  const task = await Task.row(accountId, taskId)
+  const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
+  if (!task) return Execution.passOn(waiting.token, undefined, "success")
   if (task.generation > generation) return Execution.passOn(waiting.token, task, "Superseded")
   const run = (await resume(task, waiting)) ?? (await begin(await prepare(task, waiting.entry), waiting))
   if (run?.status === "starting") await startContainer(run, await Task.spec(accountId, taskId))
@@ -183,14 +184,16 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
 
 /**
  * Ends a task whose execution gave up on it, and stops what may still run. `cause` as the state machine has it. A container whose task
- * is being cancelled is told so by being stopped: it has the time until it is killed to save what it has, and to say so.
+ * is being cancelled is told so by being stopped: it has the time until it is killed to save what it has, and to say so. Of one that was
+ * deleted there is nothing to settle.
  */
 export async function settle(accountId: string, taskId: string, error: string, cause: string): Promise<void> {
-  const task =
+  const task = await Task.unlessDeleted(() =>
     error === "Cancelled"
-      ? await Task.row(accountId, taskId)
-      : await Settlement.giveUp(accountId, taskId, Text.cut(sentence(error, cause), errorCharacters))
-  if (task.runId !== undefined) await stop(await Run.row({ accountId, taskId, runId: task.runId }), "The task has ended")
+      ? Task.row(accountId, taskId)
+      : Settlement.giveUp(accountId, taskId, Text.cut(sentence(error, cause), errorCharacters)),
+  )
+  if (task?.runId !== undefined) await stop(await Run.row({ accountId, taskId, runId: task.runId }), "The task has ended")
 }
 
 async function stop(run: RunRow, reason: string) {

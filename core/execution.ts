@@ -107,14 +107,15 @@ export async function close({ accountId, taskId, waitId, as }: SignalRow) {
 }
 
 /** How long a task that waits or sleeps may do so from now on: what the state machine is told as the cause. */
-function parkSeconds(task: TaskRow | null) {
+function parkSeconds(task?: TaskRow | null) {
   const until = task?.hibernateUntilAt ?? task?.awaitUntilAt
   if (until === undefined) return limits.pausedSeconds
   return Math.max(1, Math.ceil((Date.parse(until) - millis()) / 1000))
 }
 
 /** Answers the waiting of a state that has nothing to wait for, the way its task stands. */
-export const passOn = (token: string, task: TaskRow, as: (typeof closings)[number]) => answer(token, as, parkSeconds(task))
+export const passOn = (token: string, task: TaskRow | undefined, as: (typeof closings)[number]) =>
+  answer(token, as, parkSeconds(task))
 
 /** Answers a token: the waiting succeeded, or ended with an error by that name. */
 async function answer(token: string, as: (typeof closings)[number], parkSeconds: number) {

@@ -14,7 +14,8 @@ interface Start extends Execution.Waiting {
 
 /** Keeps the token that ends the waiting. What ended it before the token was there is looked for, so that nothing falls in between. */
 export async function start({ accountId, taskId, ...waiting }: Start): Promise<void> {
-  const task = await Task.row(accountId, taskId)
+  const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
+  if (!task) return Execution.passOn(waiting.token, undefined, "success")
   if (!isParked(task) || task.waitId === undefined) return goOn(task, waiting.token)
   const refused = await transact({ wait: Execution.keep(accountId, taskId, task.waitId, waiting) })
   if (refused.length) return

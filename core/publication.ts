@@ -23,16 +23,20 @@ export async function publish(image: unknown): Promise<void> {
   const event = EventEntity.parse({ Item: item }).data
   if (event) {
     // Starting first: an announcement that cannot be made must not keep a task from running.
-    if (event.type === "task.created") await Execution.start(await Sweeper.inputOf(event))
+    if (event.type === "task.created") await start(() => Promise.resolve(event))
     await Event.announce(event)
     if (isTerminal(event.status)) await Checkpoint.end(event.accountId, event.taskId)
     return
   }
   const signal = SignalEntity.parse({ Item: item }).data
-  if (signal?.as === "Superseded") return Execution.start(await Sweeper.inputOf(await Task.row(signal.accountId, signal.taskId)))
+  if (signal?.as === "Superseded") return start(() => Task.row(signal.accountId, signal.taskId))
   if (signal) return Execution.close(signal)
   const delivery = DeliveryEntity.parse({ Item: item }).data
   if (delivery) return Delivery.send(delivery)
   const entry = LedgerEntity.parse({ Item: item }).data
   if (entry?.kind === "credit") return Credit.granted(entry.accountId)
 }
+
+/** Starts an execution of a task, if there still is one: a record that can never be published would hold up those behind it. */
+const start = (find: () => Promise<Parameters<typeof Sweeper.inputOf>[0]>) =>
+  Task.unlessDeleted(async () => Execution.start(await Sweeper.inputOf(await find())))

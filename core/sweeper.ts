@@ -31,7 +31,7 @@ async function sweepTasks() {
       .lt({ sweepAt: now })
       .go({ pages: "all", attributes: ["accountId", "taskId"] }),
   )
-  for (const { accountId, taskId } of tasks) await mend(await Task.row(accountId, taskId))
+  for (const { accountId, taskId } of tasks) await Task.unlessDeleted(async () => mend(await Task.row(accountId, taskId)))
   return tasks.length
 }
 
@@ -45,7 +45,8 @@ export async function ended(executionArn: string): Promise<void> {
   const execution = await Execution.describe(executionArn)
   if (!execution) return
   const { accountId, taskId, generation } = Input.parse(JSON.parse(execution.input ?? "{}"))
-  if ((await Task.row(accountId, taskId)).generation > generation) return
+  const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
+  if (!task || task.generation > generation) return
   const why = `Its execution ended as ${execution.status}.`
   await Attempt.settle(accountId, taskId, execution.error ?? String(execution.status), execution.cause || why)
 }

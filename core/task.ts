@@ -83,12 +83,18 @@ export async function get(accountId: string, taskId: string): Promise<View> {
 
 /** Those of some tasks that are still there: an index may name one that has just been deleted. */
 export async function present(accountId: string, taskIds: string[]): Promise<View[]> {
-  const read = (taskId: string) =>
-    get(accountId, taskId).catch((error: unknown) => {
-      if (error instanceof Problem && error.code === "task_not_found") return []
-      throw error
-    })
-  return (await Promise.all(taskIds.map(read))).flat()
+  const found = await Promise.all(taskIds.map((taskId) => unlessDeleted(() => get(accountId, taskId))))
+  return found.filter((task) => task !== undefined)
+}
+
+/** What is to be done about a task; nothing where it is gone: then it has ended, and its owner has deleted it since. */
+export async function unlessDeleted<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof Problem && error.code === "task_not_found") return undefined
+    throw error
+  }
 }
 
 /** The mutable row. Raises `task_not_found`. */

@@ -28,8 +28,9 @@ const milliseconds = 20_000
  * where it comes to nothing the task keeps its first line, and its log says why.
  */
 export async function entitle(accountId: string, taskId: string): Promise<void> {
-  const [task, spec] = await Promise.all([Task.row(accountId, taskId), Task.spec(accountId, taskId)])
-  if (spec.titleInstructions === undefined || !(await isFirst(accountId, taskId))) return
+  const spec = await Task.unlessDeleted(() => Task.spec(accountId, taskId))
+  if (spec?.titleInstructions === undefined || !(await isFirst(accountId, taskId))) return
+  const task = await Task.row(accountId, taskId)
   try {
     const title = await madeFor(spec, spec.titleInstructions)
     if (title) await replace(accountId, taskId, task.title, title)

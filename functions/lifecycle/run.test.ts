@@ -141,7 +141,8 @@ describe("nothing is started", () => {
     expect(await containersOf(task)).toHaveLength(1)
   })
 
-  test("absent: for a task that is not there", async () => {
-    await expect(run({ id: "tsk_nothing" }, "entry 1")).rejects.toMatchObject({ name: "Problem" })
+  test("absent: for a task that was deleted, whose execution ends", async () => {
+    expect(await run({ id: "tsk_nothing" }, "entry 1")).toBeNull()
+    expect(await stored({ id: "tsk_nothing" }, "")).toEqual([])
   })
 })
