@@ -1,7 +1,8 @@
-import { PutCommand } from "@aws-sdk/lib-dynamodb"
+import { DescribeExecutionCommand } from "@aws-sdk/client-sfn"
+import { DeleteCommand, PutCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { invoke, items, tableOf } from "#test/aws.ts"
+import { invoke, items, sfnOf, tableOf } from "#test/aws.ts"
 import { claimedContainer, storeOutput } from "#test/container.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
@@ -43,11 +44,35 @@ describe("DELETE /tasks/{taskId}", () => {
     expect((await account.send(`DELETE /tasks/${id}`)).status).toBe(404)
   })
 
+  test("204: the key that it was given is gone with it, and the agent's own stays", async () => {
+    const keys = async () => (await items(app, account.accountId, "secret#")).map(({ sk }) => sk)
+    const before = await keys()
+    const container = await claimedContainer(app, account, { task: { overrides: { providerApiKey: "sk-of-this-task" } } })
+    await container.send("complete", { result: null })
+    expect(await keys()).toHaveLength(before.length + 2)
+    await account.send(`DELETE /tasks/${container.task.id}`)
+    expect(await keys()).toHaveLength(before.length + 1)
+  })
+
   test("409 task_not_ended: a task that goes on is left alone", async () => {
     const { task } = await claimedContainer(app, account)
     const { status, body } = await account.send(`DELETE /tasks/${task.id}`)
     expect([status, body.error.code]).toEqual([409, "task_not_ended"])
     expect((await account.send(`GET /tasks/${task.id}`)).body.status).toBe("running")
+  })
+
+  test("deleted before its execution has heard of the end: that ends by itself, with nothing to settle", async () => {
+    const container = await claimedContainer(app, account)
+    const pk = `${account.accountId}#${container.task.id}`
+    await tableOf(app).send(new DeleteCommand({ TableName: "dormouse", Key: { pk, sk: `wait#${container.runId}` } }))
+    await container.send("complete", { result: null })
+    expect((await account.send(`DELETE /tasks/${container.task.id}`)).status).toBe(204)
+    const executionArn = `arn:aws:states:us-east-1:000000000000:execution:dormouse-task:${container.task.id}-1`
+    const status = async () => (await sfnOf(app).send(new DescribeExecutionCommand({ executionArn }))).status
+    expect(await status()).toBe("RUNNING")
+    time.advance(5 * 60_000 + 1_000)
+    await expect.poll(status, { timeout: 10_000 }).toBe("SUCCEEDED")
+    expect(await rows(container.task.id)).toEqual([])
   })
 
   test("what a crash has left of it is removed by the next call, or by the sweeper", async () => {

@@ -4,6 +4,7 @@ import { documents, setting, table } from "./aws.ts"
 import { millis, now } from "./clock.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { Problem } from "./problem.ts"
+import { SecretEntity } from "./secret.entity.ts"
 import { due, shards } from "./sweep.ts"
 import { ResultEntity, SpecEntity, TaskEntity } from "./task.entity.ts"
 import * as Task from "./task.ts"
@@ -16,7 +17,7 @@ const s3 = new S3Client({})
 const sweepAfterMs = 10 * 60_000
 
 /**
- * Removes a task that has ended, with its log, events and outputs. It is gone with the first write, and what is left of it is removed
+ * Removes a task that has ended, with its log, events, outputs and the key that it was given. It is gone with the first write, and what is left of it is removed
  * by whoever comes next, where this call does not get to its end. What it cost stays in the ledger. Raises `task_not_found`,
  * `task_not_ended`.
  */
@@ -27,12 +28,14 @@ export async function remove(accountId: string, taskId: string): Promise<void> {
 }
 
 async function begin(accountId: string, taskId: string) {
-  const task = await Task.row(accountId, taskId)
+  const [task, { overrides }] = await Promise.all([Task.row(accountId, taskId), Task.spec(accountId, taskId)])
   if (!isTerminal(task.status)) throw new Problem("task_not_ended")
+  const secretId = overrides.providerSecretId
   const refused = await transact({
     task: TaskEntity.delete({ accountId, taskId }).where(({ version }, { eq }) => eq(version, task.version)),
     spec: SpecEntity.delete({ accountId, taskId }),
     result: ResultEntity.delete({ accountId, taskId }),
+    secret: secretId === undefined ? undefined : SecretEntity.delete({ accountId, secretId }),
     removal: TaskRemovalEntity.put({ accountId, taskId, ...due(taskId, millis() + sweepAfterMs) }),
   })
   // Somebody has removed it at the same moment.
