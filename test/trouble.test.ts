@@ -77,7 +77,7 @@ describe("the provider", () => {
     const task = await newTask(account, agent.id)
     expect(await untilEnded(account, task.id)).toMatchObject({
       status: "failed",
-      error: expect.stringMatching(/API key.*providerApiKey/),
+      error: expect.stringMatching(/no API key.*Set one on the task, the agent or the account/),
     })
   })
 

@@ -43,7 +43,8 @@ describe("POST /webhooks", () => {
       createdAt: expect.any(String),
       updatedAt: null,
     })
-    expect(webhook.eventTypes).toHaveLength(12)
+    // The twelve of the contract, and `task.mode_switched`.
+    expect(webhook.eventTypes).toHaveLength(13)
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
     expect(await read(webhook.id)).toEqual(webhook)
     expect((await account.send("GET /webhooks")).body.data).toContainEqual(webhook)
@@ -99,7 +100,7 @@ describe("what a webhook receives", () => {
     })
     expect(request!.headers).toMatchObject({ "webhook-id": event!.eventId, "content-type": "application/json" })
     await expect
-      .poll(() => deliveries(`?webhookId=${webhook.id}`))
+      .poll(() => deliveries(`?webhookId=${webhook.id}`), { timeout: 20_000 })
       .toMatchObject([
         {
           id: expect.stringMatching(/^dlv_/),

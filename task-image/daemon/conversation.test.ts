@@ -25,7 +25,11 @@ type Stage = Awaited<ReturnType<typeof startStage>>
 const asked = ({ model }: Stage, n: number) => JSON.stringify(model.requests[n]?.body?.messages)
 
 /** What the containers after this one find. */
-const successor = ({ api }: Stage) => ({ objects: api.objects, checkpoint: { segments: api.seen.segments } })
+const successor = ({ api }: Stage) => ({
+  runId: "run_2",
+  objects: api.objects,
+  checkpoint: { segments: api.seen.segments },
+})
 
 test("a conversation: turn after turn by the same agent, each with its message, what it took, its files and a checkpoint", async () => {
   const stage = await startStage({
@@ -66,8 +70,9 @@ test("the next container has workspace and memory of the one before, and a messa
     script: [bash("echo kept > notes.txt; echo home > ~/.profile"), said("I will.")],
   })
   expect(await first.ended, first.printed()).toBe(0)
-  const { objects, checkpoint } = successor(first)
+  const { runId, objects, checkpoint } = successor(first)
   const second = await startStage({
+    runId,
     objects,
     bundle: {
       checkpoint,
@@ -185,9 +190,9 @@ test("hibernation: a sleep that is too long is refused so that the agent chooses
   expect(stage.api.seen.outputs.get("half.md")?.text).toBe("half\n")
   expect(stage.api.seen.completed).toBeUndefined()
 
-  const { objects, checkpoint } = successor(stage)
+  const { runId, objects, checkpoint } = successor(stage)
   const wake = { cycle: 1, reason: "external_wake" as const, message: "It is approved.", slept_seconds: 300 }
-  const woken = await startStage({ objects, bundle: { checkpoint, wake }, script: [said("Then it is done.")] })
+  const woken = await startStage({ runId, objects, bundle: { checkpoint, wake }, script: [said("Then it is done.")] })
   expect(await woken.ended, woken.printed()).toBe(0)
   const prompt = asked(woken, 0)
   expect(prompt).toContain(
@@ -221,8 +226,8 @@ test("SIGTERM in the middle of a turn saves workspace and outputs first, and the
   expect(stage.api.seen.outputs.get("half.md")?.text).toBe("half\n")
   expect([stage.api.seen.completed, stage.api.seen.failed, stage.api.seen.released]).toEqual([undefined, undefined, undefined])
 
-  const { objects, checkpoint } = successor(stage)
-  const next = await startStage({ objects, bundle: { checkpoint }, script: [bash("cat notes.txt"), said("Finished.")] })
+  const { runId, objects, checkpoint } = successor(stage)
+  const next = await startStage({ runId, objects, bundle: { checkpoint }, script: [bash("cat notes.txt"), said("Finished.")] })
   expect(await next.ended, next.printed()).toBe(0)
   expect(asked(next, 0)).toContain("The container in which you were working was replaced.")
   expect(asked(next, 1)).toContain("mine")

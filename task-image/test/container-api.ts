@@ -35,6 +35,7 @@ type Output = z.infer<typeof PrepareOutput> & { text: string }
 export type Trouble = number | "hangup" | "lost answer" | undefined
 
 type Options = {
+  runId: string
   bundle: z.infer<typeof Bundle>
   now: () => Date
   modelUrl: string
@@ -170,7 +171,7 @@ const answerAgent = async (stage: Stage, request: IncomingMessage, path: string)
   stage.seen.runToken = token
   const query = /^\/agent\/channels\/tsk_1\/recv\?(.*)$/.exec(path)?.[1]
   if (query) return receive(stage, Object.fromEntries(new URLSearchParams(query)))
-  const rest = path.replace("/agent/tasks/run_1/", "")
+  const rest = path.replace(`/agent/tasks/${stage.runId}/`, "")
   const fileId = /^files\/(\w+)$/.exec(rest)?.[1]
   if (fileId && stage.files?.[fileId] !== undefined) return { url: `${stage.origin}/store/${fileId}` }
   const answer = answers[rest]
@@ -185,8 +186,8 @@ const check = <T>({ seen }: Stage, schema: z.ZodType<T>, body: unknown): T => {
   throw new Problem(422, "The request is not valid.")
 }
 
-const leaseOf = ({ now }: Stage) => ({
-  run_id: "run_1",
+const leaseOf = ({ now, runId }: Stage) => ({
+  run_id: runId,
   task_id: "tsk_1",
   status: "claimed" as const,
   claim_token_hash: sha256(claimToken),
@@ -199,7 +200,7 @@ const claim = (stage: Stage, body: unknown): z.infer<typeof Claim> => {
   if (stage.runTokenHash && stage.runTokenHash !== run_token_hash) throw new Problem(409, "The run is claimed already.")
   stage.runTokenHash = run_token_hash
   stage.claimedAt ||= stage.now().getTime()
-  const run = { id: "run_1", task_id: "tsk_1", attempt: 1, claimed_at: stage.now().toISOString() }
+  const run = { id: stage.runId, task_id: "tsk_1", attempt: 1, claimed_at: stage.now().toISOString() }
   const task = { id: "tsk_1", title: "Write a report", status: "running" }
   return { claim: { lease: leaseOf(stage), run, task, bundle: stage.bundle } }
 }
@@ -210,7 +211,7 @@ const refuseOnce = ({ play }: Stage, call: keyof typeof play.refuse) => {
   if (refused) throw new Problem(refused.code === "message_waiting" ? 409 : 422, refused.message, refused.code)
 }
 
-/** Everything below `/agent/tasks/run_1`. */
+/** Everything below the path of the run. */
 const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   sources: ({ sources }) => sources,
   heartbeat: (stage, body) => {

@@ -44,6 +44,8 @@ type Changes = Partial<Omit<BundleOf, "limits">> & { limits?: Partial<BundleOf["
 
 type Options = {
   script: Script
+  /** Every container has a run of its own. */
+  runId?: string
   bundle?: Changes
   files?: Record<string, string>
   sources?: Partial<z.infer<typeof Sources>>
@@ -57,7 +59,16 @@ type Options = {
  * Starts the daemon as a container would, with an API, a store and a model provider of its own, and a clock that the test moves.
  * `ended` is its exit code.
  */
-export const startStage = async ({ script, bundle = {}, files, sources, environment, objects, image }: Options) => {
+export const startStage = async ({
+  script,
+  runId = "run_1",
+  bundle = {},
+  files,
+  sources,
+  environment,
+  objects,
+  image,
+}: Options) => {
   const folder = await mkdtemp(join(tmpdir(), "dormouse-stage-"))
   await chmod(folder, 0o755)
   const workspace = join(folder, "workspace")
@@ -75,6 +86,7 @@ export const startStage = async ({ script, bundle = {}, files, sources, environm
   const model = await startModelServer(script)
   const now = () => new Date(Date.now() + offset)
   const api = await startContainerApi({
+    runId,
     bundle: bundleWith({ has_sources: sources !== undefined, ...bundle }),
     now,
     modelUrl: model.url,
@@ -87,7 +99,7 @@ export const startStage = async ({ script, bundle = {}, files, sources, environm
     env: {
       PATH: process.env.PATH,
       DORMOUSE_API_URL: api.url,
-      DORMOUSE_RUN_ID: "run_1",
+      DORMOUSE_RUN_ID: runId,
       DORMOUSE_CLAIM_TOKEN: claimToken,
       DORMOUSE_WORKSPACE: workspace,
       DORMOUSE_CLOCK: clockFile,
