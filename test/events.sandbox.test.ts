@@ -17,12 +17,12 @@ interface Followed {
   state: number
 }
 
-test("a browser's EventSource follows a whole conversation from a page of any origin, and stops when all is told", async () => {
+test("a browser's EventSource follows a whole conversation, and stops when all is told", async () => {
   const account = await newAccount(app, { creditUsd: 10 })
   const container = await claimedContainer(app, account, { conversation: {} })
   const url = `${app.apiUrl}/api/v1/conversations/${container.task.id}/events?stream=true&apiKey=${account.apiKey}`
   const page = await browser.newPage()
-  await page.goto("data:text/html,<title>A page of somebody else</title>")
+  await page.goto(app.apiUrl)
   await page.evaluate((address) => {
     const source = new EventSource(address)
     const followed = { contents: [] as string[], statuses: [] as string[], state: 0 }
