@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { startStage } from "../test/stage.ts"
+import { runOfTest, startStage } from "../test/stage.ts"
 import type { Turn } from "./api.ts"
 
 const said = (text: string) => ({ blocks: [{ text }] })
@@ -26,7 +26,7 @@ const asked = ({ model }: Stage, n: number) => JSON.stringify(model.requests[n]?
 
 /** What the containers after this one find. */
 const successor = ({ api }: Stage) => ({
-  runId: "run_2",
+  runId: `${runOfTest}_2`,
   objects: api.objects,
   checkpoint: { segments: api.seen.segments },
 })
@@ -48,14 +48,14 @@ test("a conversation: turn after turn by the same agent, each with its message, 
     messages: [{ content: "The plan is ready.", usage: { input_tokens: 200, output_tokens: 40 }, cost_usd: expect.any(Number) }],
   })
   expect(stage.api.seen.outputs.get("plan.md")?.text).toBe("plan\n")
-  expect(stage.api.seen.segments).toEqual(["run_1/s1"])
+  expect(stage.api.seen.segments).toEqual([`${runOfTest}/s1`])
 
   stage.api.play.turn = conversation(2, message(2, "Carry it out.", [{ id: "file_a", filename: "data.csv", size_bytes: 4 }]))
   await stage.until(() => stage.api.seen.turns.length === 2)
   expect(asked(stage, 2)).toContain("Carry it out.")
   expect(asked(stage, 2)).toContain("input/data.csv")
   expect(asked(stage, 3)).toContain("a,b\\nmine")
-  expect(stage.api.seen.segments).toEqual(["run_1/s1", "run_1/s2"])
+  expect(stage.api.seen.segments).toEqual([`${runOfTest}/s1`, `${runOfTest}/s2`])
 
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.api.seen.released).toEqual({ to: "await_input" })

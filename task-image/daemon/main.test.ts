@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { claimToken } from "../test/container-api.ts"
-import { startStage } from "../test/stage.ts"
+import { runOfTest, startStage } from "../test/stage.ts"
 import { chooseIsolation } from "./isolation.ts"
 
 /** What this machine has. Without root and bubblewrap it has nothing, and the log of a run says so. */
@@ -34,8 +34,8 @@ test("outputs come before the last lines of the log, these before the cost, and 
   const stage = await startStage({ script: [{ blocks: [writeReport] }, done] })
 
   expect(await stage.ended, stage.printed()).toBe(0)
-  const ends = stage.api.seen.requests.filter((path) => path.startsWith("/agent/tasks/run_1/")).slice(-5)
-  expect(ends.map((path) => path.replace("/agent/tasks/run_1/", ""))).toEqual([
+  const ends = stage.api.seen.requests.filter((path) => path.startsWith(`/agent/tasks/${runOfTest}/`)).slice(-5)
+  expect(ends.map((path) => path.replace(`/agent/tasks/${runOfTest}/`, ""))).toEqual([
     "outputs/prepare",
     "outputs/complete",
     "logs",
@@ -55,7 +55,7 @@ test("the log tells a person what happened, stage by stage", async () => {
 
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.said("daemon")).toEqual([
-    "Claimed run run_1 of task tsk_1, attempt 1: Write a report",
+    `Claimed run ${runOfTest} of task tsk_1, attempt 1: Write a report`,
     ...(isolation ? [] : ["The agent is not isolated from the daemon: there is no other user and no bubblewrap here"]),
     "Workspace is ready",
     "Starting pi 1.5.2 with anthropic/claude-sonnet-4-5",
@@ -119,7 +119,7 @@ test("no secret reaches the agent: not by its environment, its processes or its 
   expect(await stage.ended, stage.printed()).toBe(0)
   const { runToken } = stage.api.seen
   const known = JSON.stringify(stage.model.requests.map(({ body }) => body))
-  expect(known).toContain("DORMOUSE_AGENT=run_1")
+  expect(known).toContain(`DORMOUSE_AGENT=${runOfTest}`)
   expect(runToken.length).toBeGreaterThan(40)
   for (const secret of [claimToken, runToken, "aws-canary", "provider-canary", "other-canary", "sk-real"]) {
     expect(known).not.toContain(secret)
@@ -137,7 +137,7 @@ test("what the host has to say about this container stands first in the log", as
   expect(stage.said("daemon").slice(0, 3)).toEqual([
     "This task runs without isolation.",
     "This task may use 4096 MB of memory.",
-    "Claimed run run_1 of task tsk_1, attempt 1: Write a report",
+    `Claimed run ${runOfTest} of task tsk_1, attempt 1: Write a report`,
   ])
 })
 

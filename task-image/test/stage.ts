@@ -55,13 +55,16 @@ type Options = {
   image?: (workspace: string) => Promise<unknown>
 }
 
+/** The run of a test, unlike those of the test files that run beside it: at the end of a run all processes that carry its id are ended. */
+export const runOfTest = `run_${process.pid}`
+
 /**
  * Starts the daemon as a container would, with an API, a store and a model provider of its own, and a clock that the test moves.
  * `ended` is its exit code.
  */
 export const startStage = async ({
   script,
-  runId = "run_1",
+  runId = runOfTest,
   bundle = {},
   files,
   sources,
