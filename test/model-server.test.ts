@@ -5,7 +5,7 @@ const start = async (script: Script) => {
   const server = await startModelServer(script)
   onTestFinished(server.close)
   const ask = (path = "/v1/messages", signal?: AbortSignal) =>
-    fetch(server.url + path, { method: "POST", body: '{"model":"a-model"}', signal })
+    fetch(server.url + path, { method: "POST", body: '{"model":"a-model","stream":true}', signal })
   return { ...server, ask }
 }
 
