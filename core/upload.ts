@@ -186,6 +186,8 @@ export async function sweep(): Promise<number> {
 
 /** In this order, so that whoever is interrupted here goes on here, and nobody can complete an upload whose bytes are being deleted. */
 async function giveUp(upload: UploadRow) {
+  // It was completed after the index was read: its bytes are a file's by now.
+  if (upload.status === "completed") return
   const { accountId, uploadId, sizeBytes: held = 0 } = upload
   if (upload.status === "prepared") {
     const refused = await transact({ upload: end(upload, { status: "expired" }), account: hold(accountId, -held, -held) })

@@ -184,6 +184,29 @@ describe("an upload that nobody completes", () => {
     expect((await storage()).reservedBytes).toBe(reservedBytes)
   })
 
+  test("meanwhile: one that was completed since the index was read keeps its bytes", async () => {
+    const upload = await prepared()
+    await put(upload, "12345")
+    const { body: file } = await complete(upload.body.uploadId)
+    await tableOf(app).send(
+      new UpdateCommand({
+        TableName: "dormouse",
+        Key: { pk: `${account.accountId}#uploads`, sk: `upload#${upload.body.uploadId}` },
+        UpdateExpression: "SET sweepShard = :shard, sweepAt = :at, sweepPk = :pk, sweepSk = :at",
+        ExpressionAttributeValues: { ":shard": "0", ":at": "2026-01-01T00:00:00.000Z", ":pk": "sweep-uploads#0" },
+      }),
+    )
+    await sweep()
+    expect((await account.send(`GET /files/${file.id}/content`)).body).toBe("12345")
+    await tableOf(app).send(
+      new UpdateCommand({
+        TableName: "dormouse",
+        Key: { pk: `${account.accountId}#uploads`, sk: `upload#${upload.body.uploadId}` },
+        UpdateExpression: "REMOVE sweepShard, sweepAt, sweepPk, sweepSk",
+      }),
+    )
+  })
+
   test("meanwhile: completed or given up at the same moment, it is one of the two, and counted so", async () => {
     const { usedBytes, reservedBytes } = await storage()
     // One after the other, since it is not what is raced: many environments of one function would have to start at once.
