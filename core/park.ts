@@ -10,13 +10,20 @@ import { transact } from "./transaction.ts"
 interface Start extends Execution.Waiting {
   accountId: string
   taskId: string
+  /** For how long the execution is going to wait. */
+  parkSeconds: number
 }
 
+/** By how much it may wait longer than the task does. */
+const toleranceSeconds = 10
+
 /** Keeps the token that ends the waiting. What ended it before the token was there is looked for, so that nothing falls in between. */
-export async function start({ accountId, taskId, ...waiting }: Start): Promise<void> {
+export async function start({ accountId, taskId, parkSeconds, ...waiting }: Start): Promise<void> {
   const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
   if (!task) return Execution.passOn(waiting.token, undefined, "success")
   if (!isParked(task) || task.waitId === undefined) return goOn(task, waiting.token)
+  // On its way here the execution was overtaken: by a change of the task, or by the time that a retry took. It has to be told anew.
+  if (parkSeconds > Execution.parkSeconds(task) + toleranceSeconds) return goOn(task, waiting.token)
   const refused = await transact({ wait: Execution.keep(accountId, taskId, task.waitId, waiting) })
   if (refused.length) return
   const after = await Task.row(accountId, taskId)

@@ -284,7 +284,14 @@ describe("a conversation that nobody answers", () => {
 
 describe("the state Park", () => {
   const park = ({ task }: Container, entry: string, tries = 0, token = `token of ${entry}`) =>
-    invoke(app, "dormouse-lifecycle-park", { accountId: account.accountId, taskId: task.id, entry, tries, token })
+    invoke(app, "dormouse-lifecycle-park", {
+      accountId: account.accountId,
+      taskId: task.id,
+      entry,
+      tries,
+      token,
+      parkSeconds: 60,
+    })
 
   test("twice: a call that comes late never replaces a newer token", async () => {
     const container = await asleep(days)
