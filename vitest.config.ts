@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "dist/**", process.env.DORMOUSE_SANDBOX ? "" : "**/*.sandbox.test.ts"].filter(Boolean),
     globalSetup: ["test/setup.ts"],
     pool: "forks",
+    // One more than the cores of a small machine: a test often waits for the stack that it has started.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { AccountEntity, type AccountRow, billingModes } from "./account.entity.ts"
 import { providers } from "./agent.entity.ts"
 import { now } from "./clock.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { AgentEntity, type AgentRow } from "./agent.entity.ts"
 import { now } from "./clock.ts"
 import * as Container from "./container.ts"

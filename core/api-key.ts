@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { z } from "zod"
+import * as z from "zod"
 import { AccountEntity } from "./account.entity.ts"
 import { ApiKeyEntity, ApiKeyHashEntity, type ApiKeyRow } from "./api-key.entity.ts"
 import { millis, now } from "./clock.ts"

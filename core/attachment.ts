@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Agent from "./agent.ts"
 import { AttachmentEntity } from "./attachment.entity.ts"
 import { GitRef, MountingPoint, mountFolder, RepositoryPath } from "./git.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { AccountEntity, type AccountRow } from "./account.entity.ts"
 import { LedgerEntity, PausedEntity } from "./billing.entity.ts"
 import { now } from "./clock.ts"

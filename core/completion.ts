@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { after } from "./clock.ts"
 import { addressOf, providers } from "./provider.ts"
 

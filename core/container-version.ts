@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { now } from "./clock.ts"
 import { ContainerOfVersionEntity, ContainerVersionEntity, type ContainerVersionRow } from "./container.entity.ts"
 import { newId } from "./id.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { now } from "./clock.ts"
 import { ContainerEntity, type ContainerRow, type ContainerVersionRow } from "./container.entity.ts"
 import * as ContainerVersion from "./container-version.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Dispatch from "./dispatch.ts"
 import { limits } from "./limits.ts"
 import * as Message from "./message.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { providers, regions } from "./agent.entity.ts"
 import { limits } from "./limits.ts"
 

@@ -1,6 +1,6 @@
 import { ConflictException, CreateScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler"
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
-import { z } from "zod"
+import * as z from "zod"
 import { setting } from "./aws.ts"
 import { millis } from "./clock.ts"
 

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { millis, now } from "./clock.ts"
 import { DeliveryEntity, type DeliveryRow, deliveryStatuses } from "./delivery.entity.ts"
 import * as Queue from "./delivery-queue.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { millis, now } from "./clock.ts"
 import { DeltaEntity, type DeltaRow } from "./delta.entity.ts"
 import type { SaySoFar } from "./protocol.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { AccountEntity, type AccountRow } from "./account.entity.ts"
 import * as Account from "./account.ts"
 import { AgentEntity } from "./agent.entity.ts"

@@ -1,5 +1,5 @@
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge"
-import { z } from "zod"
+import * as z from "zod"
 import { setting } from "./aws.ts"
 import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
 import { newId } from "./id.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Delivery from "./delivery.ts"
 import { types } from "./event.entity.ts"
 import * as Event from "./event.ts"

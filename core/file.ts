@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { AccountEntity } from "./account.entity.ts"
 import { AgentEntity } from "./agent.entity.ts"
 import { millis, now } from "./clock.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 
 /**
  * What git and the shell are given. Both sides hold to it: the API when it is said, the daemon before it is used. None of it can be an

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { now } from "./clock.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"

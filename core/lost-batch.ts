@@ -1,5 +1,5 @@
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3"
-import { z } from "zod"
+import * as z from "zod"
 import { setting } from "./aws.ts"
 import { millis } from "./clock.ts"
 import * as Publication from "./publication.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as File from "./file.ts"
 import { newId } from "./id.ts"
 import * as Input from "./input.ts"

@@ -1,5 +1,5 @@
 import { Readable, Transform } from "node:stream"
-import { z } from "zod"
+import * as z from "zod"
 import * as ModelRequest from "./model-request.ts"
 import { invalid, Problem } from "./problem.ts"
 import { addressOf, providers } from "./provider.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Account from "./account.ts"
 import * as ApiKey from "./api-key.ts"
 import * as Billing from "./billing.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { now } from "./clock.ts"
 import { type Download, download as downloadOf } from "./download.ts"
 import { derivedId } from "./id.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { setting } from "./aws.ts"
 
 /** Where tasks run: a region, and in it the network that lets them reach what they may. */

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 
 /** The part of `protocol.ts` that is about checkpoints. */
 

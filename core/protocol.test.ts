@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { z } from "zod"
+import * as z from "zod"
 import * as Protocol from "./protocol.ts"
 
 const schemas = Object.entries<unknown>(Protocol).flatMap(([name, schema]) =>

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Agent from "./agent.ts"
 import { FileEntity } from "./file.entity.ts"
 import * as File from "./file.ts"

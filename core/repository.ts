@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { now } from "./clock.ts"
 import { AliasName, GitUrl, RepositoryPath } from "./git.ts"
 import { newId } from "./id.ts"

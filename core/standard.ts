@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import type { AgentRow } from "./agent.entity.ts"
 import type { ContainerRow, ContainerVersionRow } from "./container.entity.ts"
 import type { StoredDefaults } from "./defaults.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { EventEntity, type EventRow } from "./event.entity.ts"
 import * as Execution from "./execution.ts"
 import { usd } from "./money.ts"

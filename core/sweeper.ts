@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Attempt from "./attempt.ts"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis } from "./clock.ts"

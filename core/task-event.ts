@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"

@@ -1,5 +1,5 @@
 import { encodeTime } from "ulid"
-import { z } from "zod"
+import * as z from "zod"
 import { isTerminal } from "./lifecycle.ts"
 import * as Page from "./page.ts"
 import { TaskEntity } from "./task.entity.ts"

@@ -1,5 +1,5 @@
 import { QueryCommand } from "@aws-sdk/lib-dynamodb"
-import { z } from "zod"
+import * as z from "zod"
 import { providers, regions } from "./agent.entity.ts"
 import * as Agent from "./agent.ts"
 import { documents, table } from "./aws.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { AccountEntity } from "./account.entity.ts"
 import { millis, now } from "./clock.ts"
 import { FileEntity, type FileRow } from "./file.entity.ts"

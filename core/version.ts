@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Account from "./account.ts"
 import { type Defaults, DefaultsView, type StoredDefaults, viewDefaults } from "./defaults.ts"
 import { SkillName } from "./git.ts"

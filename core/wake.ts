@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { limits } from "./limits.ts"
 import type { Wake } from "./protocol.ts"
 import * as Settlement from "./settlement.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { millis, now } from "./clock.ts"
 import * as Egress from "./egress.ts"
 import { type EventType, types } from "./event.entity.ts"

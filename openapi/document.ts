@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { type ProblemCode, problems } from "#core/problem.ts"
 import type { Door, Route } from "#functions/http/route.ts"
 import { routesOf } from "#functions/http/routes.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { Detail } from "#core/event.ts"
 
 /** `docs/events.md` with the schema of the events' detail as it is today. */

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 
 /** JSON Schemas of the documents, from the same zod schemas that check every request and answer. */
 

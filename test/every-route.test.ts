@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { beforeAll, describe, expect, test } from "vitest"
-import { z } from "zod"
+import * as z from "zod"
 import { takesKey } from "#functions/http/once.ts"
 import { takesCondition } from "#functions/http/precondition.ts"
 import type { Route } from "#functions/http/route.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as ApiKey from "#core/api-key.ts"
 import * as Page from "#core/page.ts"
 import { route } from "#functions/http/route.ts"

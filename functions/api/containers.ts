@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Container from "#core/container.ts"
 import * as ContainerVersion from "#core/container-version.ts"
 import * as Page from "#core/page.ts"

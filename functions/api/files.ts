@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as File from "#core/file.ts"
 import * as Output from "#core/output.ts"
 import * as Page from "#core/page.ts"

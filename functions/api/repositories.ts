@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Agent from "#core/agent.ts"
 import * as Attachment from "#core/attachment.ts"
 import * as Page from "#core/page.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Page from "#core/page.ts"
 import * as SshKey from "#core/ssh-key.ts"
 import { route } from "#functions/http/route.ts"

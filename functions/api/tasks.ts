@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Cancellation from "#core/cancellation.ts"
 import * as Dispatch from "#core/dispatch.ts"
 import { limits } from "#core/limits.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Park from "#core/park.ts"
 
 const Input = z.object({

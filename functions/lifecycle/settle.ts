@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Attempt from "#core/attempt.ts"
 
 const Input = z.object({ accountId: z.string(), taskId: z.string(), error: z.string(), cause: z.string() })

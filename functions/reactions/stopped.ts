@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Attempt from "#core/attempt.ts"
 
 /** An "ECS Task State Change" event, as far as it concerns us. */

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as DeliverySweeper from "#core/delivery-sweeper.ts"
 import * as LostBatch from "#core/lost-batch.ts"
 import * as Sweeper from "#core/sweeper.ts"

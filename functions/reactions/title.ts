@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import * as Title from "#core/title.ts"
 
 /** A `task.created` event of the stack's bus, as far as it concerns us. */

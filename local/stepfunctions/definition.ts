@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { compile, isExpression } from "./jsonata.ts"
 
 /** The part of the Amazon States Language that runs here; whatever else a machine holds is refused when it is opened. */

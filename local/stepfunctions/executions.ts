@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { z } from "zod"
+import * as z from "zod"
 import { millis } from "../../core/clock.ts"
 import { AwsError } from "../service.ts"
 import type { Engine } from "./engine.ts"

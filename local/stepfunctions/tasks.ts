@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { millis } from "../../core/clock.ts"
 import { AwsError } from "../service.ts"
 import { type Engine, taskOver } from "./engine.ts"

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { Sources } from "../../core/git.ts"
 import type {
   AppendLogs,

@@ -1,6 +1,6 @@
 import { constants, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { z } from "zod"
+import * as z from "zod"
 import type { Bundle, Turn } from "./api.ts"
 
 /**

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as z from "zod"
 import { CheckpointObjectName as name } from "../../../core/protocol.ts"
 
 /** What a checkpoint says, and how it is written down: docs/checkpoints.md tells the same in prose. */

@@ -1,0 +1,154 @@
+import { createHash, createHmac, type Hash, type Hmac } from "node:crypto"
+import { HttpRequest, type HttpResponse } from "@smithy/core/protocols"
+import { StandardRetryStrategy } from "@smithy/core/retry"
+import { NodeHttpHandler } from "@smithy/node-http-handler"
+import { SignatureV4 } from "@smithy/signature-v4"
+import type { Checksum, SourceData } from "@smithy/types"
+import { failureOf, retryTypeOf } from "./error.ts"
+
+/**
+ * What the bundles have in place of the AWS SDK's clients: the same names, the same wire, the SDK's own signer and its own way to
+ * send, without the generic rest, which is two thirds of a bundle and of the time that a function takes to start. `core` is written
+ * and type-checked against the SDK itself; `sdk.test.ts` holds each command here against the SDK's. A command that is not here is an
+ * error of the build: add it, or let the build take the SDK's client for that service.
+ */
+
+export interface Call {
+  method: string
+  path: string
+  query?: Record<string, string>
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+}
+
+/** Of a service: the name in its address, and the one that its signatures are made for. */
+export interface Service {
+  host: string
+  signed: string
+}
+
+export interface Command {
+  readonly input: Input
+  call(input: Input): Call
+  /** What `send` answers. Not called for answers that tell of a failure. */
+  output(response: HttpResponse): Promise<unknown>
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: callers are type-checked against the SDK's own declarations.
+export type Input = Record<string, any>
+
+interface Options {
+  region?: string
+}
+
+/** Node's own SHA-256, and HMAC of it, in the signer's form. */
+class Sha256 implements Checksum {
+  readonly #hash: Hash | Hmac
+
+  constructor(secret?: SourceData) {
+    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret as string | Uint8Array)
+  }
+
+  update(data: Uint8Array) {
+    this.#hash.update(data)
+  }
+
+  async digest() {
+    return this.#hash.digest()
+  }
+
+  reset() {
+    throw new Error("Each text is hashed by a hash of its own")
+  }
+}
+
+/** A function's credentials stay the same as long as it lives. */
+const credentials = async () => {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env
+  if (!(AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY)) throw new Error("The environment holds no credentials of AWS")
+  return {
+    accessKeyId: AWS_ACCESS_KEY_ID,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY,
+    ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
+  }
+}
+
+/** One for all clients: their connections are kept open between calls. */
+const handler = new NodeHttpHandler({ connectionTimeout: 3000, requestTimeout: 60_000, throwOnRequestTimeout: true })
+
+/** How often a call is made at most, as the SDK has it. */
+const attempts = 3
+
+const mostAttempts = () => Number(process.env.AWS_MAX_ATTEMPTS ?? attempts)
+
+/** A client of one service. Subclasses name the service. */
+export abstract class Client {
+  protected abstract readonly service: Service
+  readonly region: string
+  readonly #retries = new StandardRetryStrategy(async () => mostAttempts())
+  #signer: SignatureV4 | undefined
+
+  constructor({ region = process.env.AWS_REGION }: Options = {}) {
+    if (!region) throw new Error("Region is missing")
+    this.region = region
+  }
+
+  get signer() {
+    this.#signer ??= new SignatureV4({
+      credentials,
+      region: this.region,
+      service: this.service.signed,
+      sha256: Sha256,
+      // S3 alone takes a path as it stands, and alone wants to see the body's hash.
+      uriEscapePath: this.service.signed !== "s3",
+      applyChecksum: this.service.signed === "s3",
+    })
+    return this.#signer
+  }
+
+  /** The call as it goes over the wire, unsigned. */
+  request({ method, path, query = {}, headers = {}, body }: Call): HttpRequest {
+    const { protocol, host, hostname, port } = this.address
+    return new HttpRequest({
+      protocol,
+      hostname,
+      ...(port && { port: Number(port) }),
+      method,
+      path,
+      query,
+      headers: { ...headers, host, ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }) },
+      ...(body !== undefined && { body }),
+    })
+  }
+
+  get address(): URL {
+    const suffix = this.region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+    return new URL(process.env.AWS_ENDPOINT_URL ?? `https://${this.service.host}.${this.region}.${suffix}`)
+  }
+
+  /** Makes the call, again where it failed in a way that passes. Rejects with the error that the service names. */
+  async send(command: Command): Promise<unknown> {
+    // Prepared once: what makes a repeated call the first one, a token for instance, must be the same in each.
+    const request = this.request(command.call(command.input))
+    let token = await this.#retries.acquireInitialRetryToken(this.service.host)
+    for (;;) {
+      try {
+        const output = await this.#once(request, command)
+        this.#retries.recordSuccess(token)
+        return output
+      } catch (error) {
+        const errorType = retryTypeOf(error)
+        if (!errorType) throw error
+        // Waits as long as it has to, and rejects where there were attempts enough.
+        token = await this.#retries.refreshRetryTokenForRetry(token, { errorType }).catch(() => Promise.reject(error))
+      }
+    }
+  }
+
+  async #once(request: HttpRequest, command: Command) {
+    const signed = await this.signer.sign(request)
+    const { response } = await handler.handle(signed as HttpRequest)
+    if (response.statusCode >= 300) throw await failureOf(response)
+    return command.output(response)
+  }
+}
