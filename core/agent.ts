@@ -3,7 +3,7 @@ import { AgentEntity, type AgentRow } from "./agent.entity.ts"
 import { now } from "./clock.ts"
 import * as Container from "./container.ts"
 import { Defaults } from "./defaults.ts"
-import { newId } from "./id.ts"
+import { Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
@@ -48,8 +48,8 @@ const name = z.string().trim().min(1).max(limits.name)
 const prompt = z.string().min(1).max(limits.text)
 
 const container = {
-  containerId: z.string().optional().describe("Instead of `runtime`: a container, whose current image is then the agent's."),
-  containerVersionId: z.string().optional().describe("The same for a version of a container."),
+  containerId: Named.optional().describe("Instead of `runtime`: a container, whose current image is then the agent's."),
+  containerVersionId: Named.optional().describe("The same for a version of a container."),
 }
 
 const namesContainer = ({ containerId, containerVersionId }: { [Field in keyof typeof container]?: string | undefined }) =>

@@ -2,6 +2,7 @@ import * as z from "zod"
 import * as Agent from "./agent.ts"
 import { AttachmentEntity } from "./attachment.entity.ts"
 import { GitRef, MountingPoint, mountFolder, RepositoryPath } from "./git.ts"
+import { Named } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
@@ -18,7 +19,7 @@ import * as Version from "./version.ts"
 
 const Attachment = z
   .strictObject({
-    repositoryId: z.string(),
+    repositoryId: Named,
     tag: GitRef.describe("A branch, a tag, a commit or another reference."),
     mountingPoint: MountingPoint.describe("Folder of the workspace to clone it to. Those of a task lie beside each other."),
     setupScript: RepositoryPath.optional().describe("Path in the repository of a script to run after the clone."),

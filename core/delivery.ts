@@ -2,7 +2,7 @@ import * as z from "zod"
 import { millis, now } from "./clock.ts"
 import { DeliveryEntity, type DeliveryRow, deliveryStatuses } from "./delivery.entity.ts"
 import * as Queue from "./delivery-queue.ts"
-import { derivedIdAt, newId } from "./id.ts"
+import { derivedIdAt, Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { Problem } from "./problem.ts"
 import * as Sweep from "./sweep.ts"
@@ -40,7 +40,7 @@ export type View = z.infer<typeof View>
 export const Listed = z.object({ data: z.array(View) }).meta({ id: "WebhookDeliveryList" })
 
 export const ListQuery = z.strictObject({
-  webhookId: z.string().optional(),
+  webhookId: Named.optional(),
   limit: z.coerce
     .number()
     .int()

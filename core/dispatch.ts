@@ -9,7 +9,7 @@ import { millis, now } from "./clock.ts"
 import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
 import * as Event from "./event.ts"
 import * as File from "./file.ts"
-import { newId } from "./id.ts"
+import { Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { MessageEntity } from "./message.entity.ts"
 import * as Message from "./message.ts"
@@ -46,7 +46,7 @@ const whatToDo = "What to do. Lies in the container as `task/TASK.md`."
 
 /** What a task and a conversation are both begun with. */
 export const fields = {
-  versionId: z.string().optional().describe("The agent's current version when left out."),
+  versionId: Named.optional().describe("The agent's current version when left out."),
   instructions: instructions.describe(whatToDo),
   inputFileIds: File.Ids.optional().describe("Uploaded files. They lie in the container in `input/`."),
   inputRepositories: Attachment.Attachments.optional().describe("Beside those of the version."),

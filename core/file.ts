@@ -4,6 +4,7 @@ import { AgentEntity } from "./agent.entity.ts"
 import { millis, now } from "./clock.ts"
 import { type Download, download as downloadOf } from "./download.ts"
 import { FileEntity, type FileRow } from "./file.entity.ts"
+import { Named } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
@@ -26,7 +27,7 @@ export const View = z
 export const Listed = Page.of(View).meta({ id: "FilePage" })
 
 /** Files in the body of a request. Look them up with `resolve`. */
-export const Ids = z.array(z.string().min(1).max(255)).max(limits.inputFiles)
+export const Ids = z.array(Named).max(limits.inputFiles)
 
 /** Newest first. */
 export async function list(accountId: string, request: Page.Request) {

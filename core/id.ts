@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { encodeTime, monotonicFactory } from "ulid"
+import * as z from "zod"
 import { millis } from "./clock.ts"
 import * as Request from "./request.ts"
 
@@ -28,6 +29,9 @@ const prefixes = {
 } as const
 
 type Kind = keyof typeof prefixes
+
+/** An id that somebody names in a request. Whether there is such a thing is for the look-up to say; no id is longer. */
+export const Named = z.string().min(1).max(255)
 
 const ulid = monotonicFactory()
 

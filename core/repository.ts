@@ -1,7 +1,7 @@
 import * as z from "zod"
 import { now } from "./clock.ts"
 import { AliasName, GitUrl, RepositoryPath } from "./git.ts"
-import { newId } from "./id.ts"
+import { Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
@@ -41,7 +41,7 @@ export const Create = z
   .strictObject({
     name: z.string().trim().min(1).max(limits.name),
     url: GitUrl.describe("`https://host/path`, `ssh://git@host/path` or `git@host:path`."),
-    sshKeyId: z.string().optional().describe("A key that opens it; more can be attached later."),
+    sshKeyId: Named.optional().describe("A key that opens it; more can be attached later."),
     postCloneScriptPath: RepositoryPath.optional(),
     aliases: z
       .array(Alias)
@@ -52,7 +52,7 @@ export const Create = z
   .meta({ id: "CreateRepository", example: { name: "Website", url: "https://github.com/octocat/Hello-World.git" } })
 
 export const AttachKey = z
-  .strictObject({ repositoryId: z.string() })
+  .strictObject({ repositoryId: Named })
   .meta({ id: "AttachSshKey", example: { repositoryId: "repo_01KAWJ5D4G0000000000000000" } })
 
 /** A key outside the account is refused as invalid. Raises `conflict`. */

@@ -1,5 +1,6 @@
 import { encodeTime } from "ulid"
 import * as z from "zod"
+import { Named } from "./id.ts"
 import { isTerminal } from "./lifecycle.ts"
 import * as Page from "./page.ts"
 import { TaskEntity } from "./task.entity.ts"
@@ -9,7 +10,7 @@ const Time = z.iso.datetime({ offset: true })
 
 export const Query = z.strictObject({
   ...Task.ListQuery.shape,
-  agentId: z.string().optional().describe("Only tasks of this agent."),
+  agentId: Named.optional().describe("Only tasks of this agent."),
   createdAfter: Time.optional().describe("Only tasks that were made after this moment."),
   createdBefore: Time.optional().describe("Only tasks that were made before this moment."),
 })

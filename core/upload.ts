@@ -3,7 +3,7 @@ import { AccountEntity } from "./account.entity.ts"
 import { millis, now } from "./clock.ts"
 import { FileEntity, type FileRow } from "./file.entity.ts"
 import * as File from "./file.ts"
-import { newId } from "./id.ts"
+import { Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { invalid, Problem } from "./problem.ts"
 import * as Storage from "./storage.ts"
@@ -61,7 +61,7 @@ export const Prepared = z
 
 export const Complete = z
   .strictObject({
-    uploadId: z.string().min(1).max(255),
+    uploadId: Named,
     storageId: z.string().max(255).optional().describe("For uploads by POST, which this stack does not make. Has no effect."),
   })
   .meta({ id: "CompleteUpload", example: { uploadId: "upl_01JDB7Z3P0Q4W8R5T6Y7V9X2AB" } })

@@ -2,6 +2,7 @@ import * as z from "zod"
 import * as Account from "./account.ts"
 import { type Defaults, DefaultsView, type StoredDefaults, viewDefaults } from "./defaults.ts"
 import { SkillName } from "./git.ts"
+import { Named } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { Problem } from "./problem.ts"
@@ -34,7 +35,7 @@ const SkillInput = z.strictObject({
   skill: SkillName.describe(
     "Handed to `skills add` in the container: `owner/repo`, `owner/repo/skill` or the address of a repository.",
   ),
-  sshKeyId: z.string().optional(),
+  sshKeyId: Named.optional(),
 })
 
 export const Skills = z.array(SkillInput).max(limits.skills)
