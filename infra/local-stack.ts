@@ -19,7 +19,7 @@ export const evaluateLocal = (sources?: Sources, settings: Partial<Settings> = {
           modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
           setsApiLogRole: true,
           firewall: false,
-          isolatedNetwork: false,
+          isolatedNetwork: true,
           eventArchiveDays: 30,
           webhookTargets: "any",
           subscriberAccounts: [],

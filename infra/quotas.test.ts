@@ -8,7 +8,7 @@ const needs = (graph: Graph, tasksAtOnce: number) =>
   Object.fromEntries(quotasOf(graph, tasksAtOnce).map(({ name, region, needs }) => [`${name} ${region}`, needs]))
 
 test("what a stack needs of its account follows from its settings and its tasks at once", async () => {
-  const plain = needs(await evaluateLocal(sampleSources), 5)
+  const plain = needs(await evaluateLocal(sampleSources, { isolatedNetwork: false }), 5)
   const settings = { isolatedNetwork: true, reservedConcurrency: { "lifecycle/run": 40, "api/tasks": 60 } }
   const more = needs(await evaluateLocal(sampleSources, settings), 50)
 

@@ -150,6 +150,6 @@ describe("the repository", () => {
       imageRepository: `${account}.dkr.ecr.us-east-1.amazonaws.com/sample-task`,
       alarmTopicArn: `arn:aws:sns:us-east-1:${account}:sample-alarms`,
     })
-    expect(graph.resources).toHaveLength((await evaluateLocal()).resources.length)
+    expect(graph.resources).toHaveLength((await evaluateLocal(undefined, { isolatedNetwork: false })).resources.length)
   })
 })

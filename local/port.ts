@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type RequestListener } from "node:http"
-import type { AddressInfo } from "node:net"
+import { rmSync } from "node:fs"
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http"
+import type { AddressInfo, ListenOptions } from "node:net"
 import { AwsError } from "./service.ts"
 
 export interface Port {
@@ -13,27 +14,45 @@ export interface Port {
 /** Takes a port of the loopback address; 0 is any free one. Rejects when it is taken already. */
 export async function openPort(number: number): Promise<Port> {
   let handle: RequestListener = (_request, response) => void response.writeHead(503).end()
-  const server = createServer((request, response) => handle(request, response))
-  // A stream may be open, and an upload under way, for longer than Node's five minutes.
-  server.requestTimeout = 0
-  // Longer than clients keep a connection that they do not use, so that no request meets one that is just being closed.
-  server.keepAliveTimeout = 65_000
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject)
-    server.listen(number, "127.0.0.1", () => resolve())
-  })
+  const server = makeServer((request, response) => handle(request, response))
+  await listen(server, { port: number, host: "127.0.0.1" })
   return {
     number: (server.address() as AddressInfo).port,
     serve(handler) {
       handle = handler
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    close: closing(server),
   }
 }
+
+/** Serves at a socket in a file, in place of one that a crash has left there, to every user of this machine. Answers how to close it. */
+export async function openSocket(path: string, handler: RequestListener): Promise<() => Promise<void>> {
+  rmSync(path, { force: true })
+  const server = makeServer(handler)
+  await listen(server, { path, readableAll: true, writableAll: true })
+  return closing(server)
+}
+
+function makeServer(handler: RequestListener): Server {
+  const server = createServer(handler)
+  // A stream may be open, and an upload under way, for longer than Node's five minutes.
+  server.requestTimeout = 0
+  // Longer than clients keep a connection that they do not use, so that no request meets one that is just being closed.
+  server.keepAliveTimeout = 65_000
+  return server
+}
+
+const listen = (server: Server, options: ListenOptions) =>
+  new Promise<void>((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(options, resolve)
+  })
+
+const closing = (server: Server) => () =>
+  new Promise<void>((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
 
 /**
  * The whole body of a request; rejects with `RequestEntityTooLargeException` (413) once it passes `limit` bytes. What comes after

@@ -3,7 +3,8 @@ import { join } from "node:path"
 import { now } from "#core/clock.ts"
 import { type KeyRing, operatorKeyId } from "./credentials.ts"
 import { type DynamoDb, openDynamoDb } from "./dynamodb.ts"
-import { detectIsolation, type Isolation } from "./ecs/isolation.ts"
+import type { Isolation } from "./ecs/isolation.ts"
+import type { Door } from "./ecs/launch.ts"
 import { openEcs } from "./ecs/service.ts"
 import { type EventBridge, openEventBridge } from "./eventbridge/service.ts"
 import { isQueue, openEventSources } from "./eventsources.ts"
@@ -110,12 +111,18 @@ interface FunctionOptions extends Common {
   bundles: string
   awsUrl: string
   verbose: boolean
+  isolation: Isolation
 }
 
 /** Opens Lambda. */
-export function openFunctions({ wiring, data, keys, bundles, awsUrl, verbose }: FunctionOptions, defer: Defer): Lambda {
+export function openFunctions(
+  { wiring, data, keys, bundles, awsUrl, verbose, isolation }: FunctionOptions,
+  defer: Defer,
+): Lambda {
   const host: Record<string, string> = {
     AWS_ENDPOINT_URL: awsUrl,
+    // What a plain process reaches is in nobody's hands.
+    ...(isolation === "none" ? { ISOLATED_REGIONS: "none" } : {}),
     // What this machine's user has configured for AWS is not for the functions.
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
@@ -144,14 +151,13 @@ interface ServiceOptions extends Common {
   keys: KeyRing
   awsUrl: string
   bundles: string
-  isolation: "auto" | Isolation
+  isolation: Isolation
+  doors: Door[]
 }
 
 export interface Services {
   services: JsonService[]
   scheduler: Scheduler
-  /** How tasks are kept apart, and why not better. */
-  isolation: { isolation: Isolation; reason?: string }
   /** Lets the services begin that call functions, once the functions can reach them. */
   start(): void
 }
@@ -160,7 +166,6 @@ export interface Services {
 export async function openServices(options: ServiceOptions, defer: Defer): Promise<Services> {
   const { wiring, data, storage, lambda } = options
   const streams = await provideTables(wiring, storage.dynamoDb)
-  const isolation = await detectIsolation(options.isolation)
   const sqs = openSqs({ path: join(data, "queues.sqlite"), queues: wiring.queues, log: (line) => console.error(line) })
   defer(() => sqs.close())
   const scheduler = openSchedules(options, sqs, defer)
@@ -170,7 +175,8 @@ export async function openServices(options: ServiceOptions, defer: Defer): Promi
     path: join(data, "ecs.sqlite"),
     clusters: wiring.clusters,
     taskImage: join(options.bundles, "task-image"),
-    isolation: isolation.isolation,
+    isolation: options.isolation,
+    doors: options.doors,
     data,
     environment: clockOfTests(),
     putEvent: (region, event) => void eventBridge.put(defaultBus(wiring, region), event),
@@ -193,7 +199,7 @@ export async function openServices(options: ServiceOptions, defer: Defer): Promi
     // From the first moment of a stop on, the clock runs for what is still under way.
     defer(() => void setTimeout(() => lambda.close().catch((error: unknown) => console.error(error)), graceMs).unref())
   }
-  return { services, scheduler, isolation, start }
+  return { services, scheduler, start }
 }
 
 function openSchedules({ wiring, data, invocations }: ServiceOptions, sqs: Sqs, defer: Defer): Scheduler {

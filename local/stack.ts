@@ -1,12 +1,16 @@
+import type { RequestListener } from "node:http"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { apiHandler } from "./apigateway/gateway.ts"
 import { type Credentials, makeKeyRing, operatorSecret } from "./credentials.ts"
+import { type Detected, detectIsolation } from "./ecs/isolation.ts"
+import type { Door } from "./ecs/launch.ts"
 import { makeInvocations } from "./invocations.ts"
 import { lockFolder } from "./lock.ts"
 import { fillPlaceholders } from "./placeholders.ts"
-import { openPort, type Port } from "./port.ts"
+import { openPort, openSocket, type Port } from "./port.ts"
 import { awsHandler, openBooks } from "./server.ts"
-import { type Counters, type Defer, openFunctions, openServices, openStorage, type Services } from "./services.ts"
+import { type Counters, type Defer, openFunctions, openServices, openStorage } from "./services.ts"
 import { openUsed } from "./used.ts"
 import type { Wiring } from "./wiring.ts"
 
@@ -31,7 +35,7 @@ export interface Stack {
   apiUrl: string
   awsUrl: string
   /** How tasks are kept apart from this machine and each other; the reason says why not better. */
-  isolation: Services["isolation"]
+  isolation: Detected
   /** Keys of the operator, who may do everything. */
   credentials: Credentials
   /** Keys that stand for a role. */
@@ -80,18 +84,46 @@ async function open(options: StackOptions, defer: Defer): Promise<Omit<Stack, "s
   const wiring = fillPlaceholders(options.wiring, values)
   const keys = makeKeyRing(wiring, operatorSecret(data))
 
+  const detected = await detectIsolation(wanted)
+  const { isolation } = detected
   const storage = openStorage({ wiring, data, keys, counters }, defer)
-  const lambda = openFunctions({ wiring, data, keys, bundles, awsUrl, verbose }, defer)
+  const lambda = openFunctions({ wiring, data, keys, bundles, awsUrl, verbose, isolation }, defer)
   const invocations = makeInvocations({ lambda, books: counters, wiring })
-  const given = { wiring, data, bundles, counters, storage, invocations, lambda, keys, awsUrl, isolation: wanted }
-  const { services, scheduler, isolation, start } = await openServices(given, defer)
+  const given = { wiring, data, bundles, counters, storage, invocations, lambda, keys, awsUrl, isolation }
   const s3: typeof storage.s3.handle = (request, response) => storage.s3.handle(request, response)
+  const doors = [
+    await openDoor(api, data, apiHandler({ wiring: { ...wiring, api: ofTasks(wiring.api) }, lambda })),
+    await openDoor(aws, data, s3),
+  ]
+  for (const { close } of doors) defer(close)
+  const { services, scheduler, start } = await openServices({ ...given, doors }, defer)
   aws.serve(awsHandler({ wiring, keys, services, scheduler, lambda, s3, books: counters }))
   start()
   lambda.resume()
   api.serve(apiHandler({ wiring, lambda }))
   defer(api.close)
-  return { apiUrl, awsUrl, isolation, credentials: keys.operator, credentialsOf: keys.of, invoke: invocations.wait, counters }
+  return {
+    apiUrl,
+    awsUrl,
+    isolation: detected,
+    credentials: keys.operator,
+    credentialsOf: keys.of,
+    invoke: invocations.wait,
+    counters,
+  }
+}
+
+/** What of the API is there for tasks, as the private one of an isolated network has it. */
+const ofTasks = (api: Wiring["api"]) => ({ ...api, routes: api.routes.filter(({ path }) => path.startsWith("/agent/")) })
+
+/** The kernel takes 107 bytes on Linux, 103 on macOS. */
+const longestSocketPath = 103
+
+/** A way to a port for containers without a network; its handler is all that they find there. */
+async function openDoor({ number }: Port, data: string, handler: RequestListener): Promise<Door & { close(): Promise<void> }> {
+  const inData = join(data, `${number}.sock`)
+  const socket = Buffer.byteLength(inData) <= longestSocketPath ? inData : join(tmpdir(), `dormouse-${number}.sock`)
+  return { port: number, socket, close: await openSocket(socket, handler) }
 }
 
 const urlOf = ({ number }: Port) => `http://127.0.0.1:${number}`

@@ -3,8 +3,8 @@ import type { Wiring } from "./types.ts"
 
 /** Every function by its name. */
 export function functionWiring(graph: Graph): Wiring["functions"] {
-  const api = every(graph, "apigateway/stage:Stage").find(({ name }) => name === "api")
-  const apiUrl = api ? text(api, "invokeUrl") : ""
+  // The private API of an isolated network is found at the same address here: see `local/stack.ts`.
+  const apiUrls = every(graph, "apigateway/stage:Stage").map((stage) => text(stage, "invokeUrl"))
   return Object.fromEntries(
     every(graph, "lambda/function:Function").map((fn) => [
       nameOf(fn),
@@ -12,7 +12,7 @@ export function functionWiring(graph: Graph): Wiring["functions"] {
         arn: arnOf(fn),
         bundle: bundleOf(fn),
         handler: fn.inputs.handler ?? "",
-        environment: withPlaceholders(fn.inputs.environment?.variables ?? {}, apiUrl),
+        environment: withPlaceholders(fn.inputs.environment?.variables ?? {}, apiUrls),
         timeoutSeconds: fn.inputs.timeout ?? 3,
         memoryMb: fn.inputs.memorySize ?? 128,
         role: fn.inputs.role,
@@ -36,10 +36,10 @@ function bundleOf(fn: Of<"lambda/function:Function">): string {
   return bundle
 }
 
-const withPlaceholders = (environment: Record<string, string>, apiUrl: string) =>
+const withPlaceholders = (environment: Record<string, string>, apiUrls: string[]) =>
   Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [
       name,
-      name.endsWith("_BASE_URL") ? `{{${name}}}` : value.replaceAll(apiUrl, "{{API_URL}}"),
+      name.endsWith("_BASE_URL") ? `{{${name}}}` : apiUrls.reduce((text, url) => text.replaceAll(url, "{{API_URL}}"), value),
     ]),
   )

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { homedir } from "node:os"
 import { join } from "node:path"
@@ -27,6 +27,13 @@ const sayings = async (script: string): Promise<unknown[]> => {
   await ended(task)
   return aws.said(task)
 }
+
+const serverThatSays = async (text: string) => {
+  const server = createServer((_, response) => response.end(text))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  return server
+}
+const portOf = (server: Server) => (server.address() as AddressInfo).port
 
 const commandLines = () =>
   readdirSync("/proc")
@@ -136,6 +143,32 @@ describe("a task in bubblewrap", () => {
     await ended(task)
     expect(aws.said(task)).toEqual(["from outside", "5000"])
     server.close()
+  })
+
+  it("without an address of its own reaches nothing of this machine's network but what its doors lead to, and ends as its command does", async () => {
+    const [inside, outside] = await Promise.all(["through the door", "from outside"].map(serverThatSays))
+    const socket = join(aws.data, "door.sock")
+    const behind = createServer((_, response) => response.end("through the door"))
+    await new Promise<void>((resolve) => behind.listen({ path: socket, writableAll: true }, resolve))
+    aws.options.doors.push({ port: portOf(inside!), socket })
+    const script = `
+      const ask = (port) => fetch("http://127.0.0.1:" + port).then((answer) => answer.text(), ({ cause }) => cause.code)
+      say([await ask(${portOf(inside!)}), await ask(${portOf(outside!)})])
+      const os = await import("node:os")
+      say(Object.keys(os.networkInterfaces()))
+      process.on("SIGTERM", () => { say("asked to stop"); process.exit(7) })
+      say("ready")
+      setInterval(() => undefined, 1000)
+    `
+    const awsvpcConfiguration = { subnets: ["subnet-1"], assignPublicIp: "DISABLED" as const }
+    const task = await aws.run(script, { networkConfiguration: { awsvpcConfiguration } })
+    await expect.poll(() => aws.said(task), { timeout: 10_000 }).toContain("ready")
+    expect(aws.said(task).slice(0, 2)).toEqual([["through the door", "ECONNREFUSED"], ["lo"]])
+    await aws.stop(task)
+    await ended(task)
+    expect(aws.said(task)).toContain("asked to stop")
+    expect(aws.events.at(-1)!.detail.containers).toContainEqual(expect.objectContaining({ name: "agent", exitCode: 7 }))
+    for (const server of [inside!, outside!, behind]) server.close()
   })
 
   it("is refused more processes than a container may have, by the kernel", async () => {

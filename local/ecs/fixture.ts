@@ -8,6 +8,7 @@ import {
   RegisterTaskDefinitionCommand,
   RunTaskCommand,
   type RunTaskCommandInput,
+  StopTaskCommand,
   type Task,
 } from "@aws-sdk/client-ecs"
 import { expect } from "vitest"
@@ -15,6 +16,7 @@ import { serveJson } from "#test/json-services.ts"
 import { moveTime } from "#test/time.ts"
 import { identityOf } from "./identity.ts"
 import type { Isolation } from "./isolation.ts"
+import type { Door } from "./launch.ts"
 import { type Ecs, openEcs } from "./service.ts"
 import type { StateChange } from "./task.ts"
 
@@ -77,6 +79,7 @@ export const makeEcs = async (isolation: Isolation) => {
     clusters: [{ name: "tasks", arn: cluster, region: "us-east-1" }],
     taskImage,
     isolation,
+    doors: [] as Door[],
     data,
     environment: { DORMOUSE_CLOCK: time.path },
   }
@@ -116,6 +119,7 @@ export const makeEcs = async (isolation: Isolation) => {
       await client!.send(new RegisterTaskDefinitionCommand(definition))
       return (await client!.send(new RunTaskCommand(runInput(script, rest)))).tasks![0]!
     },
+    stop: ({ taskArn }: Task) => client!.send(new StopTaskCommand({ cluster, task: taskArn })),
     remove: async () => {
       await close()
       time.release()

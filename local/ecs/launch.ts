@@ -16,8 +16,16 @@ export interface Launch {
   /** Folder of the embedded AWS, of which the container sees nothing but its own workspace. */
   data: string
   limits: Limits
+  /** Where the container has no network: all that it reaches. */
+  doors?: Door[]
   /** File that takes what the container writes to its outputs. */
   log: string
+}
+
+/** A loopback port inside a container without a network, and the socket of this machine that it leads to. */
+export interface Door {
+  port: number
+  socket: string
 }
 
 export interface Exit {

@@ -5,7 +5,7 @@ import { startSandboxed } from "./bubblewrap.ts"
 import { type TaskDefinition, units } from "./definition.ts"
 import { identityOf, orphansOf, signal } from "./identity.ts"
 import type { Isolation } from "./isolation.ts"
-import type { Launch, Running } from "./launch.ts"
+import type { Door, Launch, Running } from "./launch.ts"
 import { type Limits, mostProcesses, sayLimits } from "./limits.ts"
 import { marker, startPlain } from "./plain.ts"
 import { removeFolder } from "./remove.ts"
@@ -18,6 +18,8 @@ export interface RunnerOptions {
   isolation: Isolation
   data: string
   environment: Record<string, string>
+  /** All that a container without a network reaches. */
+  doors: Door[]
   putEvent: (region: string, event: StateChange) => void
   log: (line: string) => void
 }
@@ -60,12 +62,12 @@ export class Runner {
     this.#unwatch = watchContainers(() => this.#watched())
   }
 
-  start(region: string, task: Task, definition: TaskDefinition) {
+  start(region: string, task: Task, definition: TaskDefinition, isIsolated: boolean) {
     const id = idOf(task)
     const { name } = essentialOf(definition)
     const fail = (error: unknown) => this.#end(region, id, name, { stopCode: "TaskFailedToStart", stoppedReason: String(error) })
     try {
-      const live = this.#launch(task, definition)
+      const live = this.#launch(task, definition, isIsolated)
       const { running } = live
       this.#live.set(id, live)
       if (running.pid !== 0) {
@@ -118,8 +120,8 @@ export class Runner {
     }))
   }
 
-  #launch(task: Task, definition: TaskDefinition): Live {
-    const { taskImage, isolation, data, environment: common } = this.#options
+  #launch(task: Task, definition: TaskDefinition, isIsolated: boolean): Live {
+    const { taskImage, isolation, data, environment: common, doors } = this.#options
     const { command, environment, stopTimeoutSeconds } = commandOf(task, definition)
     const taskId = idOf(task)
     const log = join(data, "logs", "tasks", `${taskId}.log`)
@@ -131,7 +133,8 @@ export class Runner {
     mkdirSync(dirname(log), { recursive: true })
     appendFileSync(log, `${notice}\n`)
     const variables = { ...common, DORMOUSE_NOTICE: notice, ...environment }
-    const launch: Launch = { taskId, command, environment: variables, folder, taskImage, data, limits, log }
+    const net = isIsolated ? { doors } : {}
+    const launch: Launch = { taskId, command, environment: variables, folder, taskImage, data, limits, log, ...net }
     return { running: isSandboxed ? startSandboxed(launch) : startPlain(launch), limits, stopTimeoutSeconds }
   }
 

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join, sep } from "node:path"
-import { daemonFolder, type Launch, makeFolder, nodePath } from "./launch.ts"
+import { type Door, daemonFolder, type Launch, makeFolder, nodePath } from "./launch.ts"
 import { containerPath, limitedBy } from "./limits.ts"
 
 /** How a container looks from inside, as arguments for bubblewrap. */
@@ -11,6 +11,8 @@ const insideUser = 1000
 const nobody = 65534
 const home = "/home/dormouse"
 const clock = "/run/dormouse/clock"
+const doorway = "/run/dormouse/doorway.ts"
+const socketOf = ({ port }: Door) => `/run/dormouse/${port}.sock`
 
 /**
  * What a container image holds of a machine. What is not named here (homes, `/run`, `/srv`, `/mnt` …) is not there inside. Of `/var` it
@@ -92,6 +94,8 @@ const mounts = (launch: Launch): Mount[] => {
     ...(existsSync("/etc/passwd") ? [{ source: passwd(launch), target: "/etc/passwd" }] : []),
     ...(resolver.startsWith("/run/") ? [{ source: resolver, target: resolver }] : []),
     ...(hostClock ? [{ source: hostClock, target: clock }] : []),
+    ...(launch.doors ? [{ source: join(import.meta.dirname, "doorway.ts"), target: doorway }] : []),
+    ...(launch.doors ?? []).map((door) => ({ source: door.socket, target: socketOf(door) })),
   ]
 }
 
@@ -118,6 +122,7 @@ const setenv = (environment: Record<string, string>) =>
 const inside = (launch: Launch, all: Mount[], info: number): string[] => [
   ...["--die-with-parent", "--new-session", "--as-pid-1", "--info-fd", String(info)],
   ...["--unshare-user", "--uid", String(insideUser), "--gid", String(insideUser)],
+  ...(launch.doors ? ["--unshare-net"] : []),
   ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", launch.taskId],
   ...systemFolders(),
   ...["--perms", "0755", "--dir", "/opt", "--perms", "0755", "--dir", daemonFolder],
@@ -165,6 +170,10 @@ const asNobody = (launch: Launch, all: Mount[], bubblewrap: string) => {
   }
 }
 
+/** In a network of its own there is nothing but what the doorway offers. */
+const commandOf = ({ doors, command }: Launch) =>
+  doors ? [nodePath, doorway, ...doors.map((door) => `${door.port}=${socketOf(door)}`), "--", ...command] : command
+
 /**
  * How the program `bubblewrap` runs the container of a task: the words of the command, and options to be written to the descriptor `options`,
  * since anybody on the machine can read a command. On `info` it says the process id. Makes the task's private folders.
@@ -173,7 +182,7 @@ export const sandboxed = (launch: Launch, bubblewrap: string, descriptors: { inf
   const all = [...imageMounts(launch.taskImage), ...mounts(launch)]
   const { staged, words } = isRoot() ? asNobody(launch, all, bubblewrap) : { staged: all, words: [bubblewrap] }
   return {
-    command: [...words, "--args", String(descriptors.options), ...limitedBy(launch.limits), ...launch.command],
+    command: [...words, "--args", String(descriptors.options), ...limitedBy(launch.limits), ...commandOf(launch)],
     options: inside(launch, staged, descriptors.info)
       .map((option) => `${option}\0`)
       .join(""),

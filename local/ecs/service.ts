@@ -2,9 +2,10 @@ import { millis } from "#core/clock.ts"
 import { AwsError, type Caller, type JsonService } from "../service.ts"
 import type { Wiring } from "../wiring.ts"
 import { readDefinition, type TaskDefinition } from "./definition.ts"
+import type { Isolation } from "./isolation.ts"
 import { Runner, type RunnerOptions } from "./runner.ts"
 import { Store } from "./store.ts"
-import { checkRun, hashOf, newTask, type Task } from "./task.ts"
+import { checkRun, hashOf, hasNoNetwork, newTask, type Task } from "./task.ts"
 
 interface Options extends RunnerOptions {
   /** File of the database. */
@@ -26,6 +27,7 @@ export class Ecs implements JsonService {
   readonly #clusters: Cluster[]
   readonly #store: Store
   readonly #runner: Runner
+  readonly #isolation: Isolation
   readonly #operations: Record<string, Operation> = {
     RegisterTaskDefinition: (input, caller) => this.#register(input, caller),
     DescribeTaskDefinition: ({ taskDefinition }, caller) => ({
@@ -40,6 +42,7 @@ export class Ecs implements JsonService {
 
   constructor({ path, clusters, ...rest }: Options) {
     this.#clusters = clusters
+    this.#isolation = rest.isolation
     this.#store = new Store(path)
     this.#runner = new Runner(this.#store, rest)
   }
@@ -92,10 +95,12 @@ export class Ecs implements JsonService {
     if (earlier) return { tasks: [earlier], failures: [] }
     const definition = this.#definition(input.taskDefinition, caller)
     checkRun(input, definition)
+    const isIsolated = hasNoNetwork(input)
+    if (isIsolated && this.#isolation === "none") throw invalid("Without bubblewrap a task cannot be kept from the network.")
     const place = { clusterArn: cluster.arn, clusterName: cluster.name, region: caller.region, account: this.#account() }
     const task = newTask(input, definition, place, millis())
     this.#store.add(caller.region, task, millis(), token)
-    this.#runner.start(caller.region, task, definition)
+    this.#runner.start(caller.region, task, definition, isIsolated)
     return { tasks: [task], failures: [] }
   }
 

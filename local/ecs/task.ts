@@ -79,17 +79,26 @@ const longestStartedBy = 128
 const longestToken = 64
 const mostOverrideCharacters = 8192
 
-const isSubnets = (network: unknown): boolean => {
-  const subnets = (network as { awsvpcConfiguration?: { subnets?: unknown } } | undefined)?.awsvpcConfiguration?.subnets
+interface Network {
+  awsvpcConfiguration?: { subnets?: unknown; assignPublicIp?: string }
+}
+
+const networkOf = ({ networkConfiguration }: Input) => (networkConfiguration as Network | undefined)?.awsvpcConfiguration
+
+const hasSubnets = (input: Input): boolean => {
+  const subnets = networkOf(input)?.subnets
   return Array.isArray(subnets) && subnets.length > 0
 }
+
+/** A task without an address of its own reaches nothing from our networks, none of which leads anywhere by itself. */
+export const hasNoNetwork = (input: Input): boolean => networkOf(input)?.assignPublicIp === "DISABLED"
 
 /** Throws `InvalidParameterException` for a RunTask that ECS would refuse. */
 export const checkRun = (input: Input, definition: TaskDefinition) => {
   const { count = 1, launchType = "FARGATE", startedBy = "", clientToken = "", overrides = {} } = input
   if (count !== 1) throw invalid("One task at a time is started here: count must be 1.")
   if (launchType !== "FARGATE") throw invalid(`Tasks of launch type ${String(launchType)} do not run here.`)
-  if (!isSubnets(input.networkConfiguration)) throw invalid("Network mode awsvpc needs a network configuration with subnets.")
+  if (!hasSubnets(input)) throw invalid("Network mode awsvpc needs a network configuration with subnets.")
   if (String(startedBy).length > longestStartedBy) throw invalid(`startedBy may have ${longestStartedBy} characters.`)
   if (String(clientToken).length > longestToken) throw invalid(`clientToken may have ${longestToken} characters.`)
   if (JSON.stringify(overrides).length > mostOverrideCharacters)

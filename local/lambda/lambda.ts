@@ -75,6 +75,12 @@ export function openLambda(options: LambdaOptions): Lambda {
     dropped: ({ id, name }) => logs.write(name, `RequestId: ${id} The event was dropped after its last try failed\n`),
   })
 
+  const close = async () => {
+    queue.close()
+    await runner.close()
+    logs.close()
+  }
+  let closed: Promise<void> | undefined
   return {
     nameOf,
     runs: runner.runs,
@@ -99,11 +105,7 @@ export function openLambda(options: LambdaOptions): Lambda {
       return { error: { errorType: "Runtime.NoPrelude", errorMessage: "The function ended without a streamed response" } }
     },
     resume: () => queue.resume(),
-    async close() {
-      queue.close()
-      await runner.close()
-      logs.close()
-    },
+    close: () => (closed ??= close()),
   }
 }
 
