@@ -14,6 +14,7 @@ import type {
   Receive,
   Release,
   ReportUsage,
+  SaySoFar,
 } from "../../core/protocol.ts"
 import {
   Accepted,
@@ -90,6 +91,8 @@ export const createApi = (base: string, token: string) => {
     beat: (runId: string) => once(Beat, "POST", `${of(runId)}/heartbeat`, {}),
     logs: (runId: string, body: z.infer<typeof AppendLogs>) => call(Accepted, "POST", `${of(runId)}/logs`, body),
     usage: (runId: string, body: z.infer<typeof ReportUsage>) => call(Accepted, "POST", `${of(runId)}/usage`, body),
+    /** Not repeated: the next one says it all again. */
+    say: (runId: string, body: z.infer<typeof SaySoFar>) => once(Accepted, "POST", `${of(runId)}/delta`, body),
     prepareOutput: (runId: string, body: z.infer<typeof PrepareOutput>) =>
       call(PreparedOutput, "POST", `${of(runId)}/outputs/prepare`, body),
     completeOutput: (runId: string, body: z.infer<typeof PrepareOutput>) =>

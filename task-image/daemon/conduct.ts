@@ -62,7 +62,7 @@ const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> =
   const steered = followMessages(desk, turn)
   watch.startTurn(stop)
   try {
-    const outcome = await session.turn(prompt, stop)
+    const outcome = await session.turn(turn.number, prompt, stop)
     if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))
     // What it was told at the end of a turn that was cut off may never have been heard: better twice than never.
     if (!stop.cause()) for (const more of steered()) keep.tell(toldBy(keep.told(), more, null))

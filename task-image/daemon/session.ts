@@ -4,6 +4,7 @@ import type { Equipment } from "./equipment.ts"
 import { decide, type Sleep } from "./hibernation.ts"
 import type { Isolation } from "./isolation.ts"
 import { type Stop, spoken } from "./limits.ts"
+import { createLiveText, type LiveText } from "./live-text.ts"
 import type { Refusal } from "./model-gateway.ts"
 import { startModelProxy } from "./model-proxy.ts"
 import { systemPrompt } from "./prompts.ts"
@@ -53,8 +54,11 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
     commandEnvironment: environment,
     commandMaxSeconds,
   }
+  let live: LiveText | undefined
   const onMessage = (message: FromAgent) => {
     events?.onMessage(message)
+    if (message.is === "text") live?.add(message.delta)
+    if (message.is === "tool") live?.pause()
     if (message.is !== "hibernate") return
     const decision = decide(message.request, bundle.limits.hibernation, run.mode)
     sleep = "refusal" in decision ? undefined : decision
@@ -64,7 +68,10 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
     startAgent({ isolation, cwd: settings.workspace, environment, onMessage, onStderr: (line) => logs.say("agent_stderr", line) })
 
   return {
-    turn: async (prompt: string, stop: Stop): Promise<Outcome> => {
+    turn: async (number: number, prompt: string, stop: Stop): Promise<Outcome> => {
+      // Only a conversation can be followed as it is spoken.
+      live =
+        run.mode === "conversation" ? createLiveText((text) => api.say(claimed.run.id, { turn_number: number, text })) : undefined
       events = followTurn(logs, bundle.limits.model_idle_seconds, stop)
       const open = run.agent ? undefined : agentOptions
       run.agent ??= start()
@@ -75,6 +82,7 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
         return { ...outcome, sleep: outcome.isSleeping ? sleep : undefined, refusal: proxy.refusal() }
       } finally {
         events.close()
+        await live?.close()
       }
     },
     /** Said to the agent at work. */

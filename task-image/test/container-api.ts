@@ -24,6 +24,7 @@ import {
   type Received,
   Release,
   ReportUsage,
+  SaySoFar,
   storedRequestHeader,
 } from "../../core/protocol.ts"
 
@@ -60,6 +61,8 @@ const createSeen = ({ bundle }: Options) => ({
   /** Sequence numbers in the order in which they were taken, repeats included. */
   sequences: [] as number[],
   usage: [] as number[],
+  /** What the agent had said so far, each time that it was told. */
+  live: [] as { turn_number: number; text: string }[],
   outputs: new Map<string, Output>(),
   /** Bytes of each model request as it came to the gateway, and of the body that it named instead, if any. */
   modelRequests: [] as { bytes: number; stored: number | undefined }[],
@@ -223,6 +226,10 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
     const { sequence, lines } = check(stage, AppendLogs, body)
     stage.seen.sequences.push(sequence)
     stage.seen.batches.set(sequence, lines)
+    return { accepted: true }
+  },
+  delta: (stage, body) => {
+    stage.seen.live.push(check(stage, SaySoFar, body))
     return { accepted: true }
   },
   usage: (stage, body) => {

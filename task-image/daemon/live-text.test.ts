@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { after } from "../../core/clock.ts"
+import { deltaCharacters } from "../../core/protocol.ts"
+import { moveTime } from "../../test/time.ts"
+import { createLiveText } from "./live-text.ts"
+
+let time: ReturnType<typeof moveTime>
+beforeAll(() => {
+  time = moveTime()
+})
+afterAll(() => time.release())
+
+/** So much time goes by, and whatever was due by then is done. */
+const pass = async (ms: number) => {
+  const over = new Promise<void>((resolve) => after(ms, resolve))
+  time.advance(ms)
+  await over
+}
+
+/** Puts that a test ends one by one. */
+const puts = () => {
+  const said: string[] = []
+  const ends: ((error?: Error) => void)[] = []
+  const put = (text: string) => {
+    said.push(text)
+    return new Promise<void>((resolve, reject) => ends.push((error) => (error ? reject(error) : resolve())))
+  }
+  /** Ends the oldest put that is under way. */
+  const end = async (error?: Error) => {
+    ends.shift()?.(error)
+    await new Promise(setImmediate)
+  }
+  return { said, put, end }
+}
+
+describe("live text", () => {
+  test("is put at the first word, then all of it once a second, and only where there is more", async () => {
+    const { said, put, end } = puts()
+    const live = createLiveText(put)
+    live.add("Snow")
+    live.add(" is")
+    expect(said).toEqual(["Snow"])
+    await end()
+    live.add(" cold")
+    await pass(500)
+    expect(said).toEqual(["Snow"])
+    await pass(500)
+    expect(said).toEqual(["Snow", "Snow is cold"])
+    await end()
+    await pass(5000)
+    expect(said).toHaveLength(2)
+    live.add(".")
+    expect(said).toEqual(["Snow", "Snow is cold", "Snow is cold."])
+  })
+
+  test("is never put twice at a time, and goes on after a put that failed", async () => {
+    const { said, put, end } = puts()
+    const live = createLiveText(put)
+    live.add("a")
+    await pass(60_000)
+    live.add("b")
+    expect(said).toEqual(["a"])
+    await end(new Error("The network is gone"))
+    await pass(1000)
+    expect(said).toEqual(["a", "ab"])
+  })
+
+  test("has a paragraph where the agent did something in between, and loses the beginning where it is too long", async () => {
+    const { said, put, end } = puts()
+    const live = createLiveText(put)
+    live.pause()
+    live.add("One.")
+    live.pause()
+    live.pause()
+    live.add(`Two.${"😀".repeat(deltaCharacters / 2)}x`)
+    await end()
+    await pass(1000)
+    expect(said[0]).toBe("One.")
+    expect(said[1]!.length).toBe(deltaCharacters - 1)
+    expect(said[1]!.isWellFormed()).toBe(true)
+  })
+
+  test("is left as it stands when the turn ends, once nothing is on its way", async () => {
+    const { said, put, end } = puts()
+    const live = createLiveText(put)
+    live.add("a")
+    live.add("b")
+    const closed = live.close()
+    await end()
+    await closed
+    await pass(10_000)
+    expect(said).toEqual(["a"])
+  })
+})

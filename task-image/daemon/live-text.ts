@@ -1,0 +1,46 @@
+import { after } from "../../core/clock.ts"
+import { deltaCharacters } from "../../core/protocol.ts"
+
+const pauseMs = 1000
+
+/**
+ * What the agent says in its turn, for whoever follows it: `put` is given all of it so far, at the first word and then at most once a
+ * second, never two at a time. Nothing depends on it, so what cannot be put is left.
+ */
+export const createLiveText = (put: (text: string) => Promise<unknown>) => {
+  let [text, isNew, isIdle, isClosed] = ["", false, true, false]
+  let cancel: () => void = () => undefined
+  let putting: Promise<void> = Promise.resolve()
+
+  const next = () => {
+    isIdle = !isNew
+    if (isIdle) return
+    isNew = false
+    putting = putNow()
+  }
+  const putNow = async () => {
+    await put(text).catch(() => undefined)
+    if (!isClosed) cancel = after(pauseMs, next)
+  }
+
+  return {
+    add: (delta: string) => {
+      // Without half a character at the cut.
+      text = (text + delta).slice(-deltaCharacters).replace(/^[\udc00-\udfff]/, "")
+      isNew = true
+      if (isIdle) next()
+    },
+    /** Begins a paragraph, where something else came in between. */
+    pause: () => {
+      if (text && !text.endsWith("\n\n")) text += "\n\n"
+    },
+    /** Resolves when nothing is on its way any more. */
+    close: async () => {
+      isClosed = true
+      cancel()
+      await putting
+    },
+  }
+}
+
+export type LiveText = ReturnType<typeof createLiveText>
