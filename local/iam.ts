@@ -1,4 +1,4 @@
-import { AwsError, type Caller } from "./service.ts"
+import { AwsError, type Caller, type JsonService } from "./service.ts"
 import { principal } from "./sts.ts"
 import type { Statement, Wiring } from "./wiring.ts"
 
@@ -9,7 +9,7 @@ type Policies = Pick<Wiring, "roles" | "account">
 
 /**
  * Throws `AccessDeniedException` unless the policies of the caller's role allow the action on every one of the resources. As in AWS,
- * nothing is allowed that no statement allows, and a statement that denies wins. The operator may do everything.
+ * nothing is allowed that no statement and no grant allows, and a statement that denies wins. The operator may do everything.
  */
 export function authorize(
   policies: Policies,
@@ -17,11 +17,13 @@ export function authorize(
   action: string,
   resources: readonly string[],
   context: RequestContext = {},
+  grants: JsonService["grants"] = undefined,
 ) {
   if (!caller.role) return
   const statements = policies.roles[caller.role] ?? []
   for (const resource of resources) {
     const verdict = judge(statements, action, resource, context)
+    if (verdict === "unmentioned" && grants?.(caller, action, resource, context)) continue
     if (verdict !== "allowed") throw denied(principal(caller, policies.account), action, resource, verdict)
   }
 }

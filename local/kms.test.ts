@@ -1,6 +1,8 @@
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import {
+  CreateGrantCommand,
+  type CreateGrantCommandInput,
   DecryptCommand,
   DescribeKeyCommand,
   EncryptCommand,
@@ -8,9 +10,12 @@ import {
   GenerateDataKeyWithoutPlaintextCommand,
   GenerateMacCommand,
   KMSClient,
+  ListGrantsCommand,
+  RetireGrantCommand,
+  RevokeGrantCommand,
   VerifyMacCommand,
 } from "@aws-sdk/client-kms"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { makeKeyRing } from "./credentials.ts"
 import { makeFixture, roleOf } from "./fixture.ts"
 import { openKms } from "./kms.ts"
@@ -149,5 +154,80 @@ test("a role decrypts in the context that its policy names, and in no other", as
   ).rejects.toMatchObject({
     name: "AccessDeniedException",
     message: expect.stringContaining("not authorized to perform: kms:Decrypt"),
+  })
+})
+
+describe("a grant", () => {
+  const role = roleOf("reader")
+  const reader = () => connect(keys.of(role))
+  const grant = (rest: Partial<CreateGrantCommandInput> = {}) =>
+    connect().send(new CreateGrantCommand({ KeyId: other, GranteePrincipal: role, Operations: ["Decrypt"], ...rest }))
+  const decrypt = async (EncryptionContext: Record<string, string>) => {
+    const { CiphertextBlob } = await encrypt(EncryptionContext, other)
+    return reader().send(new DecryptCommand({ CiphertextBlob, EncryptionContext }))
+  }
+  const denied = { name: "AccessDeniedException" }
+  const listed = async (KeyId = other) => (await connect().send(new ListGrantsCommand({ KeyId }))).Grants!
+
+  afterEach(async () => {
+    for (const { KeyId, GrantId } of await listed()) await connect().send(new RevokeGrantCommand({ KeyId, GrantId }))
+  })
+
+  test("lets a role do with a key what its policies do not, until it is revoked", async () => {
+    await expect(decrypt(context)).rejects.toMatchObject(denied)
+    const { GrantId } = await grant({ Name: "one" })
+    expect((await decrypt(context)).Plaintext).toHaveLength(text.length)
+    await expect(
+      reader().send(new EncryptCommand({ KeyId: other, Plaintext: text, EncryptionContext: context })),
+    ).rejects.toMatchObject(denied)
+    expect(await listed()).toEqual([
+      expect.objectContaining({ GrantId, KeyId: other, GranteePrincipal: role, Operations: ["Decrypt"] }),
+    ])
+    expect(await listed(secrets)).toEqual([])
+
+    await connect().send(new RevokeGrantCommand({ KeyId: other, GrantId }))
+    await expect(decrypt(context)).rejects.toMatchObject(denied)
+    await expect(connect().send(new RevokeGrantCommand({ KeyId: other, GrantId }))).rejects.toMatchObject({
+      name: "NotFoundException",
+    })
+  })
+
+  test.each([
+    [
+      "a context that is a part",
+      { EncryptionContextSubset: { accountId: "acc_1" } },
+      { accountId: "acc_1", more: "x" },
+      { more: "x" },
+    ],
+    [
+      "a context that is the whole",
+      { EncryptionContextEquals: { accountId: "acc_1" } },
+      { accountId: "acc_1" },
+      { accountId: "acc_1", more: "x" },
+    ],
+  ])("holds for %s of the request's", async (_name, Constraints, within, without) => {
+    await grant({ Constraints })
+    expect((await decrypt(within as never)).Plaintext).toHaveLength(text.length)
+    await expect(decrypt(without as never)).rejects.toMatchObject(denied)
+  })
+
+  test("is made once under its name, outlives the process, and may be retired by whom it names", async () => {
+    const made = { Name: "twice", RetiringPrincipal: role }
+    const [{ GrantId, GrantToken }, again] = [await grant(made), await grant(made)]
+    expect(again.GrantId).toBe(GrantId)
+    await aws.close()
+    aws = await start()
+    expect((await decrypt(context)).Plaintext).toHaveLength(text.length)
+    await expect(reader().send(new RetireGrantCommand({ KeyId: other, GrantId: "0".repeat(32) }))).rejects.toMatchObject({
+      name: "NotFoundException",
+    })
+    await reader().send(new RetireGrantCommand({ KeyId: other, GrantId }))
+    await expect(decrypt(context)).rejects.toMatchObject(denied)
+    await expect(connect().send(new RetireGrantCommand({ GrantToken }))).rejects.toMatchObject({ name: "NotFoundException" })
+  })
+
+  test("names operations that its key has", async () => {
+    await expect(grant({ KeyId: macs })).rejects.toMatchObject({ name: "ValidationException" })
+    await expect(grant({ Operations: [] })).rejects.toMatchObject({ name: "ValidationException" })
   })
 })

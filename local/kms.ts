@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { Grants } from "./kms-grants.ts"
 import { AwsError, type Caller, type JsonService } from "./service.ts"
 import type { Wiring } from "./wiring.ts"
 
@@ -28,14 +29,17 @@ interface Ring {
  */
 export function openKms({ data, keys, account }: { data: string; keys: readonly Key[]; account: string }): JsonService {
   const ring = makeRing(keys, loadMaterial(join(data, "kms.json"), keys))
+  const grants = new Grants(join(data, "kms-grants.json"), ring.find)
   const operations: Operations = {
     ...encryption(ring),
     ...macs(ring),
+    ...grants.operations,
     DescribeKey: (input, caller) => ({ KeyMetadata: describe(ring.find(input, caller), account) }),
   }
   return {
     target: "TrentService",
     contentType: "application/x-amz-json-1.1",
+    grants: (caller, action, keyArn, context) => grants.allow(caller, action, keyArn, context),
     async call(operation, input, caller) {
       const carryOut = Object.hasOwn(operations, operation) ? operations[operation] : undefined
       if (!carryOut) throw new AwsError("UnknownOperationException", `The embedded KMS does not know ${operation}`)

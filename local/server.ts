@@ -57,10 +57,10 @@ export function allow(
   { used }: Books,
   wiring: Wiring,
   caller: Caller,
-  ...need: [string, readonly string[], Record<string, string>?]
+  ...need: [string, readonly string[], Record<string, string>?, JsonService["grants"]?]
 ) {
-  const [action, resources, context] = need
-  authorize(wiring, caller, action, resources, context)
+  const [action, resources, context, grants] = need
+  authorize(wiring, caller, action, resources, context, grants)
   if (caller.role) note(used, caller.role, action)
 }
 
@@ -99,7 +99,7 @@ async function callJson(call: Call, target: string, request: IncomingMessage, re
   const input = parse(body)
   count(call.books, `${names[name]}:${operation}`)
   for (const { action, resources, context } of needsOf(name, { operation, input, region: caller.region, wiring: call.wiring })) {
-    allow(call.books, call.wiring, caller, action, resources, context)
+    allow(call.books, call.wiring, caller, action, resources, context, service.grants)
   }
   const output = await service.call(operation, input, caller)
   send(response, 200, { "content-type": service.contentType, "x-amzn-requestid": call.requestId }, JSON.stringify(output))

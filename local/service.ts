@@ -1,3 +1,5 @@
+import type { RequestContext } from "./iam.ts"
+
 /** What the services of the embedded AWS have in common. */
 
 /** Who makes a call. Without a role it is the operator of this machine, who may do everything. */
@@ -12,6 +14,8 @@ export interface Caller {
 export interface JsonService {
   target: string
   contentType: "application/x-amz-json-1.0" | "application/x-amz-json-1.1"
+  /** Whether the service itself allows a caller what the policies of its role say nothing of. */
+  grants?(caller: Caller, action: string, resource: string, context: RequestContext): boolean
   /** Carries out one operation. Throws `AwsError` for what AWS would refuse. */
   call(operation: string, input: Record<string, unknown>, caller: Caller): Promise<object>
 }
