@@ -9,7 +9,7 @@ import { problemsOf } from "../openapi/conventions.ts"
 import { type Answer, as, newAccount, shared } from "./app.ts"
 import { type Container, claimedContainer, newContainer, storeOutput } from "./container.ts"
 import { loseAnswer } from "./idempotency.ts"
-import { agentBody, newFile, newRepository, newSshKey, newUpload } from "./make.ts"
+import { agentBody, newAgent, newFile, newRepository, newSshKey, newUpload } from "./make.ts"
 
 /** What holds for every endpoint, asked of every endpoint there is. A new route is under these tests without a word here. */
 
@@ -36,33 +36,48 @@ type Account = Awaited<ReturnType<typeof newAccount>>
 /** Ids that no account has, by their names in paths. */
 const unknown: Ids = new Proxy({}, { get: (_, name: string) => `${name}_that_nobody_has` })
 
-/** One of each kind of thing that an account owns, by the name of its id in paths and bodies. */
-const makeThings = async (account: Account): Promise<Ids> => {
+/** An agent, and where one is wanted a task of it at work with something that it has put out. */
+const makeAgent = async (account: Account, names: ReadonlySet<string>): Promise<Ids> => {
+  if (!names.has("taskId") && !names.has("outputId")) {
+    const { id: agentId, currentVersion } = await newAgent(account)
+    return { agentId, versionId: currentVersion.id }
+  }
   const container = await claimedContainer(app, account, { conversation: {} })
   const { agentId, agentVersionId: versionId, id: taskId } = container.task
-  const { body: madeContainer } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
-  const { id: containerId, currentVersion } = madeContainer
-  const { body: madeKey } = await account.send("POST /api-keys", { name: "Second" })
-  const { body: madeWebhook } = await account.send("POST /webhooks", {
-    url: "https://hooks.example.com/",
-    eventTypes: ["task.woken"],
-  })
-  const { body: delivery } = await account.send(`POST /webhooks/${madeWebhook.webhook.id}/test`)
-  return {
-    keyId: madeKey.apiKey.id,
-    agentId,
-    versionId,
-    containerId,
-    containerVersionId: currentVersion.id,
-    taskId,
-    webhookId: madeWebhook.webhook.id,
-    deliveryId: delivery.id,
-    outputId: await storeOutput(container, "report.md", Buffer.from("x")),
-    fileId: (await newFile(account)).id,
-    uploadId: await newUpload(account),
-    sshKeyId: (await newSshKey(account)).id,
-    repositoryId: (await newRepository(account)).id,
-  }
+  return { agentId, versionId, taskId, outputId: await storeOutput(container, "report.md", Buffer.from("x")) }
+}
+
+const makeContainer = async (account: Account): Promise<Ids> => {
+  const { body } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
+  return { containerId: body.id, containerVersionId: body.currentVersion.id }
+}
+
+const makeWebhook = async (account: Account): Promise<Ids> => {
+  const target = { url: "https://hooks.example.com/", eventTypes: ["task.woken"] }
+  const { webhook } = (await account.send("POST /webhooks", target)).body
+  return { webhookId: webhook.id, deliveryId: (await account.send(`POST /webhooks/${webhook.id}/test`)).body.id }
+}
+
+const makeKey = async (account: Account): Promise<Ids> => ({
+  keyId: (await account.send("POST /api-keys", { name: "Second" })).body.apiKey.id,
+})
+
+/** How things come to be that an account owns, by the names of their ids in paths and bodies. */
+const makers: [string[], (account: Account, names: ReadonlySet<string>) => Promise<Ids>][] = [
+  [["agentId", "versionId", "taskId", "outputId"], makeAgent],
+  [["containerId", "containerVersionId"], makeContainer],
+  [["webhookId", "deliveryId"], makeWebhook],
+  [["keyId"], makeKey],
+  [["fileId"], async (account) => ({ fileId: (await newFile(account)).id })],
+  [["uploadId"], async (account) => ({ uploadId: await newUpload(account) })],
+  [["sshKeyId"], async (account) => ({ sshKeyId: (await newSshKey(account)).id })],
+  [["repositoryId"], async (account) => ({ repositoryId: (await newRepository(account)).id })],
+]
+
+/** One of each kind of thing that is named. */
+const makeThings = async (account: Account, names = new Set(makers.flatMap(([made]) => made))): Promise<Ids> => {
+  const needed = makers.filter(([made]) => made.some((name) => names.has(name)))
+  return Object.assign({}, ...(await Promise.all(needed.map(([, make]) => make(account, names)))))
 }
 
 /** What must have happened before a route can do what its example says. */
@@ -85,17 +100,27 @@ const endedTask = async (account: Account) => {
 /** An account with things of its own, for a request that changes them: no account may have as many as all routes together take. */
 const thingsFor = async (route: Route): Promise<{ account: Account; ids: Ids }> => {
   const account = await newAccount(app)
-  const ids = await thingsOf(account, route)
   const first = routes.find(({ name }) => name === before[route.name])
+  const ids = await thingsOf(account, new Set([...namesOf(route), ...(first ? namesOf(first) : [])]), route)
   if (first) await call(first, { ids, key: account.apiKey })
   return { account, ids }
 }
 
-const thingsOf = async (account: Account, route: Route): Promise<Ids> => {
+const thingsOf = async (account: Account, names: Set<string>, route: Route): Promise<Ids> => {
   if (isFork(route)) return standard
   if (route.name === "DELETE /tasks/{taskId}") return endedTask(account)
   if (route.name.endsWith("/wake")) return asleep(account)
-  return idsIn(route).length || namesThings(route) ? makeThings(account) : {}
+  return makeThings(account, names)
+}
+
+/** What a request to a route names: in its path, and anywhere in the body of its example. */
+const namesOf = (route: Route): string[] => {
+  const names = idsIn(route)
+  JSON.stringify(exampleOf(route) ?? null, (name, value) => {
+    if (/Ids?$/.test(name)) names.push(name.replace(/s$/, ""))
+    return value
+  })
+  return names
 }
 
 const urlOf = (route: Route, ids: Ids) => {
@@ -110,8 +135,6 @@ const wanted = (ids: Ids, id: string) => {
 }
 
 const exampleOf = ({ body }: Route) => body?.meta()?.example
-
-const namesThings = (route: Route) => Object.keys(exampleOf(route) ?? {}).some((name) => /Ids?$/.test(name))
 
 /** The documented body, about things that there are: an id in it stands for the thing of its kind, ids for one of them. */
 const bodyOf = (route: Route, ids: Ids) =>
