@@ -82,6 +82,8 @@ async function answer(call: Call, request: IncomingMessage, response: ServerResp
   const path = pathOf(request.url ?? "/")
   const target = request.headers["x-amz-target"]
   const invoked = invokedBy(path)
+  // Of DynamoDB, for whoever only wants a connection.
+  if (path === "/ping" && !request.headers.authorization) return send(response, 200, {}, "healthy: dynamodb")
   if (typeof target === "string") return callJson(call, target, request, response)
   if (invoked) return callLambda(call, invoked, path, request, response)
   const signedFor = /\/([\w-]+)\/aws4_request/.exec(request.headers.authorization ?? "")?.[1]

@@ -37,7 +37,7 @@ export interface Command {
 // biome-ignore lint/suspicious/noExplicitAny: callers are type-checked against the SDK's own declarations.
 export type Input = Record<string, any>
 
-interface Options {
+export interface Options {
   region?: string
 }
 
@@ -91,6 +91,15 @@ export abstract class Client {
   constructor({ region = process.env.AWS_REGION }: Options = {}) {
     if (!region) throw new Error("Region is missing")
     this.region = region
+  }
+
+  /** Opens a connection, which takes longer than a call, in the time that a function takes to start. What goes wrong shows with the first call. */
+  protected connect() {
+    const ping = handler.handle(this.request({ method: "GET", path: "/ping" }))
+    ping.then(
+      ({ response }) => response.body.resume(),
+      () => undefined,
+    )
   }
 
   get signer() {

@@ -33,6 +33,7 @@ export const answering = (...next: Answer[]) => {
 export const heardSince = () => heard.splice(0)
 
 const server = createServer(async (request, response) => {
+  if (request.url === "/ping") return void response.end("healthy")
   heard.push({ method: request.method!, url: request.url!, headers: request.headers, body: await text(request) })
   const { status = 200, headers = {}, body = "{}" } = (answers.length > 1 ? answers.shift() : answers[0]) ?? {}
   response.writeHead(status, { "x-amzn-requestid": "request 1", ...headers }).end(request.method === "HEAD" ? undefined : body)

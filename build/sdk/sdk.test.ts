@@ -1,3 +1,5 @@
+import { createServer } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
 import * as realDynamo from "@aws-sdk/client-dynamodb"
 import * as realEcs from "@aws-sdk/client-ecs"
 import * as realEvents from "@aws-sdk/client-eventbridge"
@@ -224,6 +226,27 @@ describe("a command of DynamoDB takes and gives plain values as the SDK does", (
     expect(pages).toEqual([1, 1])
     expect(heardSince().map(({ body }) => JSON.parse(body).ExclusiveStartKey)).toEqual([undefined, typedKey])
   })
+})
+
+test("a client of DynamoDB opens a connection when it is made, and its first call goes over it", async () => {
+  const connections: Socket[] = []
+  const paths: string[] = []
+  const server = createServer((request, response) => {
+    paths.push(request.url!)
+    response.end("{}")
+  }).on("connection", (socket) => connections.push(socket))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const endpoint = process.env.AWS_ENDPOINT_URL
+  process.env.AWS_ENDPOINT_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    const client = documents.DynamoDBDocumentClient.from(new dynamo.DynamoDBClient())
+    await expect.poll(() => paths).toEqual(["/ping"])
+    await client.send(new documents.GetCommand({ TableName: "t", Key: key }))
+    expect([paths, connections.length]).toEqual([["/ping", "/"], 1])
+  } finally {
+    process.env.AWS_ENDPOINT_URL = endpoint
+    server.close()
+  }
 })
 
 describe("a failure is raised as the SDK raises it", () => {
