@@ -6,6 +6,8 @@ export interface Command {
   means: string
   /** The operation; throws a `Misuse` where the words are off. */
   operation: (args: string[], options: Options) => object
+  /** What is to be carried out after an answer, for an operation that is more than one call's work. */
+  next?: (operation: object, answer: object) => object | undefined
 }
 
 export interface Options {
@@ -14,6 +16,7 @@ export interface Options {
   id?: string | undefined
   account?: string | undefined
   unlimited?: boolean | undefined
+  confirm?: string | undefined
 }
 
 /** The words of a command are off. The message is for who typed them. */
@@ -29,6 +32,18 @@ export const commands: Record<string, Command> = {
       email: email ?? null,
       billingMode: unlimited ? "unlimited_grant" : "standard",
     }),
+  },
+  "account erase": {
+    usage: "account erase ACCOUNT --confirm ACCOUNT",
+    means: "delete all that is kept of an account whose tasks have ended, its ledger too; there is no way back",
+    operation: ([accountId], { confirm }) => {
+      if (given(accountId, "ACCOUNT") !== confirm) throw new Misuse("--confirm repeats the account that is to be erased")
+      return { operation: "eraseAccount", accountId }
+    },
+    next: (operation, answer) => {
+      const { progress } = answer as { progress: object | null }
+      return progress ? { ...operation, progress } : undefined
+    },
   },
   "key create": {
     usage: "key create ACCOUNT",

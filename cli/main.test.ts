@@ -2,10 +2,13 @@ import { execFile, spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
+import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3"
+import { DynamoDBDocumentClient, ScanCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { as } from "#test/app.ts"
-import { claimedContainer } from "#test/container.ts"
-import { newAgent, newTask } from "#test/make.ts"
+import { claimedContainer, storeOutput } from "#test/container.ts"
+import { newAgent, newFile, newTask } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { untilEnded } from "#test/until.ts"
 
@@ -120,4 +123,55 @@ describe("a command that cannot be carried out", () => {
     expect(stderr).toContain(`There is no stack in ${empty}`)
     expect(status).toBe(2)
   })
+})
+
+describe("account erase", () => {
+  const rowsOf = async (accountId: string) => {
+    const client = DynamoDBDocumentClient.from(
+      new DynamoDBClient({ endpoint: app.awsUrl, region: "us-east-1", credentials: app.credentials }),
+    )
+    const { Items } = await client.send(
+      new ScanCommand({
+        TableName: "dormouse",
+        FilterExpression: "contains(pk, :id) OR accountId = :id",
+        ExpressionAttributeValues: { ":id": accountId },
+      }),
+    )
+    return Items!.length
+  }
+
+  test("leaves no row and no object of the account, and everything of others", async () => {
+    const [gone, stays] = [await onboard(), await onboard()]
+    for (const account of [gone, stays]) {
+      const container = await claimedContainer(app, account, { task: { instructions: "x".repeat(10_000) } })
+      await storeOutput(container, "report.md", Buffer.from("x"))
+      await container.send("complete", { result: "Done." })
+      await untilEnded(account, container.task.id)
+      await newFile(account)
+    }
+    const before = await rowsOf(stays.accountId)
+    const { code, out, err } = await dormouse("account", "erase", gone.accountId, "--confirm", gone.accountId)
+    expect([code, err, out]).toEqual([0, "", expect.stringMatching(/objects\s+[3-9]/)])
+    expect(await rowsOf(gone.accountId)).toBe(0)
+    expect(await objectsOf(gone.accountId)).toEqual([])
+    expect(await rowsOf(stays.accountId)).toBe(before)
+    expect((await objectsOf(stays.accountId)).length).toBeGreaterThan(2)
+    const again = await dormouse("account", "erase", gone.accountId, "--confirm", gone.accountId)
+    expect(again.out).toMatch(/rows\s+0$/m)
+  })
+
+  test("is refused while a task has not ended, and without its name twice", async () => {
+    const account = await onboard()
+    await newTask(account, (await newAgent(account)).id)
+    const { code, err } = await dormouse("account", "erase", account.accountId, "--confirm", account.accountId)
+    expect([code, err]).toEqual([1, expect.stringContaining("ended")])
+    expect((await dormouse("account", "erase", account.accountId)).code).toBe(2)
+    expect((await account.send("GET /account")).status).toBe(200)
+  })
+
+  const objectsOf = async (accountId: string) => {
+    const s3 = new S3Client({ endpoint: app.awsUrl, region: "us-east-1", credentials: app.credentials, forcePathStyle: true })
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: "dormouse-data-000000000000" }))
+    return Contents.filter(({ Key }) => Key!.includes(accountId))
+  }
 })

@@ -32,6 +32,7 @@ const options = {
   id: { type: "string" },
   account: { type: "string" },
   unlimited: { type: "boolean" },
+  confirm: { type: "string" },
 } as const
 
 async function main(args: string[]): Promise<string> {
@@ -42,7 +43,12 @@ async function main(args: string[]): Promise<string> {
   if (!command) throw new Misuse(`There is no command ${noun} ${verb}`.trim())
   const { tenant, local, data, json } = values
   const target = { tenant, local: local ? { data, awsPort: values["aws-port"] } : undefined }
-  const answer = await carryOut(target, command.operation(rest, values))
+  let operation: object | undefined = command.operation(rest, values)
+  let answer: unknown
+  while (operation) {
+    answer = await carryOut(target, operation)
+    operation = command.next?.(operation, answer as object)
+  }
   if (json) return JSON.stringify(answer, null, 2)
   return command === commands["task show"] ? storyText(answer as Parameters<typeof storyText>[0]) : fieldsText(answer)
 }

@@ -2,6 +2,7 @@ import * as z from "zod"
 import * as Account from "./account.ts"
 import * as ApiKey from "./api-key.ts"
 import * as Billing from "./billing.ts"
+import * as Erasure from "./erasure.ts"
 import { derivedId } from "./id.ts"
 import * as Story from "./story.ts"
 import * as Sweeper from "./sweeper.ts"
@@ -20,6 +21,7 @@ export const Operation = z.discriminatedUnion("operation", [
   }),
   Story.Asked.extend({ operation: z.literal("showTask") }),
   Story.Asked.extend({ operation: z.literal("redriveTask") }),
+  Erasure.Erase.extend({ operation: z.literal("eraseAccount") }),
 ])
 
 /** Carries out one operation. All of them may be sent twice. */
@@ -37,6 +39,8 @@ export async function carryOut(operation: z.output<typeof Operation>) {
       return Story.tell(operation)
     case "redriveTask":
       return Sweeper.mend(await Story.find(operation))
+    case "eraseAccount":
+      return Erasure.erase(operation)
   }
 }
 

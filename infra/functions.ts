@@ -46,8 +46,9 @@ const needs: Record<string, Needs> = {
 
   "operate/operate": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "DATA_KEY_ARN", "STATE_MACHINE_ARN", "RUNTIMES"],
-    // What the sweeper may do, on request.
+    // What the sweeper may do, on request; and reading all of the table, to erase an account.
     actions: [
+      "dynamodb:Scan",
       "states:StartExecution",
       "states:DescribeExecution",
       "states:SendTaskFailure",

@@ -18,6 +18,7 @@ const groups = [
       "dynamodb:UpdateItem",
       "dynamodb:DeleteItem",
       "dynamodb:Query",
+      "dynamodb:Scan",
       "dynamodb:BatchGetItem",
       "dynamodb:ConditionCheckItem",
     ],
