@@ -7,9 +7,10 @@ import type { Route } from "#functions/http/route.ts"
 import { routesOf } from "#functions/http/routes.ts"
 import { problemsOf } from "../openapi/conventions.ts"
 import { type Answer, as, newAccount, shared } from "./app.ts"
-import { type Container, claimedContainer, newContainer, storeOutput } from "./container.ts"
+import { type Container, claimedContainer, newContainer } from "./container.ts"
 import { loseAnswer } from "./idempotency.ts"
-import { agentBody, newAgent, newFile, newRepository, newSshKey, newUpload } from "./make.ts"
+import { agentBody } from "./make.ts"
+import { type Ids, makeThings, thingOf, unknown } from "./things.ts"
 
 /** What holds for every endpoint, asked of every endpoint there is. A new route is under these tests without a word here. */
 
@@ -17,8 +18,6 @@ const app = shared()
 const routes = [...(await routesOf("api")), ...(await routesOf("agent")), ...(await routesOf("gateway"))]
 const named = (chosen: Route[]) => chosen.map((route): [string, Route] => [route.name, route])
 
-/** What an id in a route's path is of: two kinds of things may have the same name there. */
-const thingOf = ({ name }: Route, id: string) => (id === "fileId" && name.includes("/tasks/") ? "outputId" : id)
 const idsIn = (route: Route) => [...route.name.matchAll(/\{(\w+)\}/g)].map(([, id]) => thingOf(route, id!))
 
 const publicRoutes = routes.filter(({ door }) => door === "key")
@@ -30,55 +29,7 @@ const posts = publicRoutes.filter(takesKey)
 const changes = publicRoutes.filter(takesCondition)
 const withIds = publicRoutes.filter((route) => idsIn(route).length > 0)
 
-type Ids = Record<string, string>
 type Account = Awaited<ReturnType<typeof newAccount>>
-
-/** Ids that no account has, by their names in paths. */
-const unknown: Ids = new Proxy({}, { get: (_, name: string) => `${name}_that_nobody_has` })
-
-/** An agent, and where one is wanted a task of it at work with something that it has put out. */
-const makeAgent = async (account: Account, names: ReadonlySet<string>): Promise<Ids> => {
-  if (!names.has("taskId") && !names.has("outputId")) {
-    const { id: agentId, currentVersion } = await newAgent(account)
-    return { agentId, versionId: currentVersion.id }
-  }
-  const container = await claimedContainer(app, account, { conversation: {} })
-  const { agentId, agentVersionId: versionId, id: taskId } = container.task
-  return { agentId, versionId, taskId, outputId: await storeOutput(container, "report.md", Buffer.from("x")) }
-}
-
-const makeContainer = async (account: Account): Promise<Ids> => {
-  const { body } = await account.send("POST /containers", { name: "Tools", containerImage: "debian:12" })
-  return { containerId: body.id, containerVersionId: body.currentVersion.id }
-}
-
-const makeWebhook = async (account: Account): Promise<Ids> => {
-  const target = { url: "https://hooks.example.com/", eventTypes: ["task.woken"] }
-  const { webhook } = (await account.send("POST /webhooks", target)).body
-  return { webhookId: webhook.id, deliveryId: (await account.send(`POST /webhooks/${webhook.id}/test`)).body.id }
-}
-
-const makeKey = async (account: Account): Promise<Ids> => ({
-  keyId: (await account.send("POST /api-keys", { name: "Second" })).body.apiKey.id,
-})
-
-/** How things come to be that an account owns, by the names of their ids in paths and bodies. */
-const makers: [string[], (account: Account, names: ReadonlySet<string>) => Promise<Ids>][] = [
-  [["agentId", "versionId", "taskId", "outputId"], makeAgent],
-  [["containerId", "containerVersionId"], makeContainer],
-  [["webhookId", "deliveryId"], makeWebhook],
-  [["keyId"], makeKey],
-  [["fileId"], async (account) => ({ fileId: (await newFile(account)).id })],
-  [["uploadId"], async (account) => ({ uploadId: await newUpload(account) })],
-  [["sshKeyId"], async (account) => ({ sshKeyId: (await newSshKey(account)).id })],
-  [["repositoryId"], async (account) => ({ repositoryId: (await newRepository(account)).id })],
-]
-
-/** One of each kind of thing that is named. */
-const makeThings = async (account: Account, names = new Set(makers.flatMap(([made]) => made))): Promise<Ids> => {
-  const needed = makers.filter(([made]) => made.some((name) => names.has(name)))
-  return Object.assign({}, ...(await Promise.all(needed.map(([, make]) => make(account, names)))))
-}
 
 /** What must have happened before a route can do what its example says. */
 const before: Record<string, string> = {
@@ -110,7 +61,7 @@ const thingsOf = async (account: Account, names: Set<string>, route: Route): Pro
   if (isFork(route)) return standard
   if (route.name === "DELETE /tasks/{taskId}") return endedTask(account)
   if (route.name.endsWith("/wake")) return asleep(account)
-  return makeThings(account, names)
+  return makeThings(app, account, names)
 }
 
 /** What a request to a route names: in its path, and anywhere in the body of its example. */
@@ -183,8 +134,8 @@ let container: Container
 beforeAll(async () => {
   own = await newAccount(app, { creditUsd: 1_000 })
   other = await newAccount(app)
-  ownThings = await makeThings(own)
-  otherThings = await makeThings(other)
+  ownThings = await makeThings(app, own)
+  otherThings = await makeThings(app, other)
   container = await newContainer(app, own)
   await container.claim()
 })

@@ -41,7 +41,7 @@ function plainOf(schema: Schema, name: string): fc.Arbitrary<unknown> {
 }
 
 /** What a field of this name takes, where its schema cannot say it. */
-const words: Record<string, string[]> = {
+export const words: Record<string, string[]> = {
   url: ["https://hooks.example.com/acme/tools.git", "https://hooks.example.com:8443/ä%20b"],
   skill: ["owner/repo", "owner/repo/skill", "https://example.com/acme/skills.git#v2"],
   mountingPoint: ["website", "vendor/library", "./code/", "漢字"],
@@ -50,7 +50,7 @@ const words: Record<string, string[]> = {
   postCloneScriptPath: ["scripts/setup.sh"],
 }
 
-const anyName = ["Reporter", "漢字 ä 🐭", "data.csv", " a ", "שלום"]
+export const anyName = ["Reporter", "漢字 ä 🐭", "data.csv", " a ", "שלום"]
 
 function stringOf({ format, pattern, minLength = 0, maxLength = 1_000 }: Schema, name: string): fc.Arbitrary<string> {
   const prefix = prefixOf(name)
