@@ -59,7 +59,7 @@ export const Create = z
   .strictObject({
     ...fields,
     instructions: instructions.optional().describe(whatToDo),
-    description: instructions.optional().describe("An older name of `instructions`."),
+    description: instructions.optional().describe("An older name of `instructions`.").meta({ deprecated: true }),
   })
   .refine(({ instructions, description }) => (instructions ?? description) !== undefined, {
     path: ["instructions"],
@@ -70,7 +70,12 @@ export const Create = z
     message: "This is an older name of instructions, which are given already",
   })
   .transform(({ description, instructions = description!, ...body }) => ({ ...body, instructions }))
-  .meta({ id: "CreateTask", example: { instructions: "Write a report on the state of the project to output/report.md." } })
+  .meta({
+    id: "CreateTask",
+    example: { instructions: "Write a report on the state of the project to output/report.md." },
+    // The older name is taken, but a client that is made of the document is to know what it must say.
+    required: ["instructions"],
+  })
 
 type Create = z.output<typeof Create>
 
