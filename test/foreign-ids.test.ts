@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest"
 import { type Answer, newAccount, shared } from "./app.ts"
-import { bodyOf, type Operation, operations } from "./random/document.ts"
+import { type Operation, operations } from "./random/document.ts"
 import { bodyWith, type Place, placesOf } from "./random/places.ts"
-import { type Ids, makeThings, thingOf, unknown } from "./things.ts"
+import { aboutOwn, type Ids, makeThings, requestAbout, thingOf, unknown } from "./things.ts"
 
 // Two accounts that know each other's ids: in every place of every request where an id may stand, by the document.
 
@@ -70,30 +70,17 @@ test("neither account has lost or gained anything of the other's", async () => {
     }
 })
 
-/** A request about an account's own things, but for one place. */
+let folders = 0
+
+/** A request about an account's own things, but for the id in one place. */
 function requestWith(operation: Operation, place: Place, ids: Ids, id: string): [string, unknown] {
-  const path = operation.name.replace(/\{(\w+)\}/g, (_, name: string) =>
-    place.in === "path" && place.name === name ? id : ids[thingOf(operation, name)]!,
-  )
-  const required = operation.parameters.filter((each) => each.in === "query" && each.required && each.name !== place.name)
-  const query = new URLSearchParams([
-    ...required.map(({ name }): [string, string] => [name, "website"]),
-    ...(place.in === "query" ? [[place.name, id] as [string, string]] : []),
-  ]).toString()
-  const body = place.in === "body" ? bodyWith(operation, place, id) : bodyOf(operation)?.example
-  return [query ? `${path}?${query}` : path, body && aboutOwn(body, ids, id)]
+  const thing = thingOf(operation, place.name)
+  if (place.in === "path") return requestAbout(operation, { ...ids, [thing]: id })
+  if (place.in === "query") return requestAbout(operation, ids, { query: { [place.name]: id } })
+  const { [thing]: _, ...others } = ids
+  const body = aboutOwn(bodyWith(operation, place, id), { ...others, mountingPoint: `folder${folders++}` })
+  return requestAbout(operation, ids, { body })
 }
-
-let mounts = 0
-
-/** A body whose ids are the account's own, but for one, and which is in nobody's way. */
-const aboutOwn = (body: unknown, ids: Ids, but: string) =>
-  JSON.parse(JSON.stringify(body), (name, value) => {
-    if (name === "mountingPoint") return `folder${mounts++}`
-    const own = ids[name.replace(/s$/, "")]
-    if (!own || JSON.stringify(value).includes(but)) return value
-    return Array.isArray(value) ? [own] : own
-  }) as unknown
 
 /** Whether an answer says that there is no such thing: with a 404, with the place in the body, or with a list that has nothing. */
 function refuses({ status, body }: Answer, place: Place) {

@@ -1,6 +1,7 @@
 import type { App, newAccount } from "./app.ts"
 import { claimedContainer, storeOutput } from "./container.ts"
 import { newAgent, newFile, newRepository, newSshKey, newUpload } from "./make.ts"
+import { bodyOf, type Operation } from "./random/document.ts"
 
 type Account = Awaited<ReturnType<typeof newAccount>>
 
@@ -63,3 +64,25 @@ export const makeThings = async (
   const needed = makers.filter(([made]) => made.some((name) => names.has(name)))
   return Object.assign({}, ...(await Promise.all(needed.map(([, make]) => make(app, account, names)))))
 }
+
+interface Parts {
+  query?: Record<string, string>
+  body?: unknown
+}
+
+/** A documented request about these things: its example, unless it has another body. */
+export function requestAbout(operation: Operation, ids: Ids, { query = {}, body }: Parts = {}): [string, unknown] {
+  const path = operation.name.replace(/\{(\w+)\}/g, (_, name: string) => ids[thingOf(operation, name)]!)
+  const required = operation.parameters.filter((each) => each.in === "query" && each.required)
+  const search = new URLSearchParams({ ...Object.fromEntries(required.map(({ name }) => [name, "website"])), ...query }).toString()
+  return [search ? `${path}?${search}` : path, body ?? aboutOwn(bodyOf(operation)?.example, ids)]
+}
+
+/** A value in which ids stand for these things, and names of ids for lists of one. */
+export const aboutOwn = (value: unknown, ids: Ids): unknown =>
+  value &&
+  (JSON.parse(JSON.stringify(value), (name, part) => {
+    const own = ids[name.replace(/s$/, "")]
+    if (own === undefined) return part
+    return Array.isArray(part) ? [own] : own
+  }) as unknown)
