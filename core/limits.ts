@@ -40,7 +40,8 @@ export const limits = {
   execution: { parks: 500, days: 240 },
   /** Open streams of an account at once. */
   streams: 20,
-  page: { max: 100, default: 20, logs: 50, messages: 50, events: 50, deliveries: 10 },
+  /** `searched`: how many items of a list are looked at for one page of those that a filter wants. */
+  page: { max: 100, default: 20, logs: 50, messages: 50, events: 50, deliveries: 10, searched: 1_000 },
   /** Lost containers in a row before a task fails. */
   attempts: 3,
   /** How long a container stays for the next message after a turn, and in all the turns of a run. */

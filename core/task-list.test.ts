@@ -1,6 +1,9 @@
+import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb"
 import fc from "fast-check"
 import { beforeAll, describe, expect, test } from "vitest"
-import { newAccount, shared } from "#test/app.ts"
+import { newId } from "#core/id.ts"
+import { type App, newAccount, shared } from "#test/app.ts"
+import { items, tableOf } from "#test/aws.ts"
 import { claimedContainer } from "#test/container.ts"
 import { newAgent, newTask } from "#test/make.ts"
 
@@ -56,6 +59,36 @@ describe("GET /tasks", () => {
     expect([status, body.error.issues[0].path]).toEqual([422, "createdAfter"])
   })
 })
+
+describe("what is rare", () => {
+  test("is found over several pages, none of which looks at more than 1,000 tasks or so", async () => {
+    const own = await newAccount(app)
+    const failed = await claimedContainer(app, own)
+    await failed.send("fail", { error: "There was nothing to report on." })
+    await copies(app, own.accountId, failed.task.id, { status: "finished" }, 1_500)
+    for (const url of ["GET /tasks?status=failed", `GET /agents/${failed.task.agentId}/tasks?status=failed`]) {
+      const first = await own.send(url)
+      expect(first.body).toEqual({ data: [], pageInfo: { hasMore: true, nextCursor: expect.any(String) } })
+      const second = await own.send(`${url}&cursor=${first.body.pageInfo.nextCursor}`)
+      expect(second.body.data.map(({ id }: { id: string }) => id)).toEqual([failed.task.id])
+      expect(second.body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
+    }
+  })
+})
+
+/** Stores rows like that of a task, but for something, as of later ones. */
+async function copies(aws: App, accountId: string, id: string, but: object, count: number) {
+  const [row] = await items(aws, `${accountId}#${id}`, "task")
+  const rows = Array.from({ length: count }, () => {
+    const taskId = newId("task")
+    return { ...JSON.parse(JSON.stringify(row).replaceAll(id, taskId)), ...but }
+  })
+  const table = tableOf(aws)
+  for (let i = 0; i < rows.length; i += 25) {
+    const Items = rows.slice(i, i + 25).map((Item) => ({ PutRequest: { Item } }))
+    await table.send(new BatchWriteCommand({ RequestItems: { dormouse: Items } }))
+  }
+}
 
 describe("pages of a list", () => {
   test("show everything that was there at the start exactly once, whatever is made and deleted in between", async () => {

@@ -3,7 +3,7 @@ import * as z from "zod"
 import { Named } from "./id.ts"
 import { isTerminal } from "./lifecycle.ts"
 import * as Page from "./page.ts"
-import { TaskEntity } from "./task.entity.ts"
+import { TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 
 const Time = z.iso.datetime({ offset: true })
@@ -19,12 +19,13 @@ type Filters = Omit<z.output<typeof Query>, keyof Page.Request>
 
 /** Tasks of all agents, newest first. */
 export async function list(accountId: string, { limit, cursor, ...filters }: z.output<typeof Query>) {
-  const page = await Page.paginate(
+  const page = await Page.search(
     accountId,
     `tasks ${JSON.stringify(filters, Object.keys(filters).sort())}`,
     { limit, cursor },
-    (after, count) => found(accountId, filters, after, count),
+    (after, count) => made(accountId, filters, after, count),
     ({ taskId }) => taskId,
+    (task) => isWanted(task, filters),
   )
   const ids = page.data.map(({ taskId }) => taskId)
   return { data: await Task.present(accountId, ids), pageInfo: page.pageInfo }
@@ -38,8 +39,15 @@ const latest = 2 ** 48 - 1
 /** What an id of a task never comes after. */
 const beyond = "tsk_~"
 
-async function found(accountId: string, filters: Filters, after: string | undefined, count: number) {
-  const { status, createdAfter, createdBefore } = filters
+const shown = ["taskId", "agentId", "status", "mode", "createdAt"] as const
+
+/** Tasks that were made about when the filters say. */
+async function made(
+  accountId: string,
+  { status, createdAfter, createdBefore }: Filters,
+  after: string | undefined,
+  limit: number,
+) {
   const from = createdAfter === undefined ? 0 : Date.parse(createdAfter) - slackMs
   const to = createdBefore === undefined ? beyond : idAt(Date.parse(createdBefore) + 1)
   const range = [{ taskId: idAt(from) }, { taskId: after ?? to }] as const
@@ -48,19 +56,17 @@ async function found(accountId: string, filters: Filters, after: string | undefi
     status && !isTerminal(status)
       ? TaskEntity.query.ongoing({ accountId, phase: "ongoing" }).between(...range)
       : TaskEntity.query.byAccount({ accountId }).between(...range)
-  const { data } = await tasks
-    .where((task, { eq, gt, lt, ne }) =>
-      [
-        status && eq(task.status, status),
-        filters.mode && eq(task.mode, filters.mode),
-        filters.agentId !== undefined && eq(task.agentId, filters.agentId),
-        createdAfter && gt(task.createdAt, new Date(createdAfter).toISOString()),
-        createdBefore && lt(task.createdAt, new Date(createdBefore).toISOString()),
-        after && ne(task.taskId, after),
-      ]
-        .filter(Boolean)
-        .join(" AND "),
-    )
-    .go({ count, order: "desc", attributes: ["taskId"] })
-  return data
+  const { data } = await tasks.go({ limit: limit + 1, order: "desc", attributes: [...shown] })
+  return data.filter(({ taskId }) => taskId !== after).slice(0, limit)
+}
+
+function isWanted(task: Pick<TaskRow, (typeof shown)[number]>, { status, mode, agentId, createdAfter, createdBefore }: Filters) {
+  const at = Date.parse(task.createdAt)
+  return (
+    (status === undefined || task.status === status) &&
+    (mode === undefined || task.mode === mode) &&
+    (agentId === undefined || task.agentId === agentId) &&
+    (createdAfter === undefined || at > Date.parse(createdAfter)) &&
+    (createdBefore === undefined || at < Date.parse(createdBefore))
+  )
 }

@@ -120,19 +120,17 @@ export async function spec(accountId: string, taskId: string): Promise<SpecRow> 
 /** Tasks of an agent, newest first. Raises `agent_not_found`. */
 export async function list(accountId: string, agentId: string, { status, mode, ...request }: z.output<typeof ListQuery>) {
   await Agent.readable(accountId, agentId)
-  const page = await Page.paginate(
+  const page = await Page.search(
     accountId,
     `tasks ${agentId} ${status} ${mode}`,
     request,
-    async (after, count) => {
+    async (after, limit) => {
       const tasks = TaskEntity.query.byAgent({ accountId, agentId })
       const query = after ? tasks.lt({ taskId: after }) : tasks.begins({ taskId: "" })
-      const { data } = await query
-        .where((task, { eq }) => [status && eq(task.status, status), mode && eq(task.mode, mode)].filter(Boolean).join(" AND "))
-        .go({ count, order: "desc", attributes: ["taskId"] })
-      return data
+      return (await query.go({ limit, order: "desc", attributes: ["taskId", "status", "mode"] })).data
     },
     ({ taskId }) => taskId,
+    (task) => (status === undefined || task.status === status) && (mode === undefined || task.mode === mode),
   )
   const ids = page.data.map(({ taskId }) => taskId)
   return { data: await present(accountId, ids), pageInfo: page.pageInfo }

@@ -74,7 +74,10 @@ interface Parts {
 export function requestAbout(operation: Operation, ids: Ids, { query = {}, body }: Parts = {}): [string, unknown] {
   const path = operation.name.replace(/\{(\w+)\}/g, (_, name: string) => ids[thingOf(operation, name)]!)
   const required = operation.parameters.filter((each) => each.in === "query" && each.required)
-  const search = new URLSearchParams({ ...Object.fromEntries(required.map(({ name }) => [name, "website"])), ...query }).toString()
+  const search = new URLSearchParams({
+    ...Object.fromEntries(required.map(({ name }) => [name, "website"])),
+    ...query,
+  }).toString()
   return [search ? `${path}?${search}` : path, body ?? aboutOwn(bodyOf(operation)?.example, ids)]
 }
 
