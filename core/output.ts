@@ -97,7 +97,9 @@ export async function complete(accountId: string, taskId: string, runId: string,
 /** A container is not to be trusted: its name must be a plain relative path. */
 function checked(filename: string) {
   const isPlain =
-    filename.split("/").every((part) => part !== "" && part !== "." && part !== "..") && !/[\\\p{Cc}]/u.test(filename)
+    filename.isWellFormed() &&
+    filename.split("/").every((part) => part !== "" && part !== "." && part !== "..") &&
+    !/[\\\p{Cc}]/u.test(filename)
   if (!isPlain) throw invalid("filename", "This is not a relative path below output/")
   return filename
 }

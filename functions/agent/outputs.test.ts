@@ -54,6 +54,7 @@ describe("POST /agent/tasks/{run_id}/outputs/prepare", () => {
     "back\\slash",
     "line\nbreak",
     "zero\0byte",
+    "half a character \ud83d",
     "x".repeat(1_025),
   ])("422 invalid_request: %j is no path below output/", async (filename) => {
     for (const call of ["outputs/prepare", "outputs/complete"]) {
