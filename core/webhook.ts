@@ -1,4 +1,5 @@
 import * as z from "zod"
+import { AccountEntity } from "./account.entity.ts"
 import { millis, now } from "./clock.ts"
 import * as Egress from "./egress.ts"
 import { type EventType, types } from "./event.entity.ts"
@@ -47,6 +48,9 @@ export const Update = z
   .strictObject({ url: url.optional(), eventTypes: eventTypes.optional(), isActive: z.boolean().optional() })
   .meta({ id: "UpdateWebhook", example: { isActive: true } })
 
+/** Of an account. */
+const most: number = limits.webhooks
+
 /** How long the secret before signs beside the new one. */
 const overlapMs = 24 * 3_600_000
 
@@ -54,8 +58,6 @@ const overlapMs = 24 * 3_600_000
 export async function create(accountId: string, body: z.output<typeof Create>): Promise<z.infer<typeof WithSecret>> {
   checkUrl(body.url)
   const webhookId = newId("webhook")
-  const others = (await rows(accountId)).filter((row) => row.webhookId !== webhookId)
-  if (others.length >= limits.webhooks) throw new Problem("webhook_limit_reached")
   const { secret, sealed } = await newSecret(accountId)
   const webhook: WebhookRow = {
     accountId,
@@ -68,7 +70,14 @@ export async function create(accountId: string, body: z.output<typeof Create>): 
     revision: 1,
     createdAt: now().toISOString(),
   }
-  const refused = await transact({ webhook: WebhookEntity.create(webhook), secret: SecretEntity.create(sealed) })
+  const refused = await transact({
+    account: AccountEntity.patch({ accountId })
+      .add({ webhooks: 1 })
+      .where(({ webhooks }, { lt }) => lt(webhooks, most)),
+    webhook: WebhookEntity.create(webhook),
+    secret: SecretEntity.create(sealed),
+  })
+  if (refused.includes("account")) throw new Problem("webhook_limit_reached")
   if (refused.length) throw new Problem("conflict")
   return { webhook: view(webhook), secret }
 }
@@ -101,6 +110,7 @@ export async function remove(accountId: string, webhookId: string): Promise<void
   const webhook = await row(accountId, webhookId)
   const secretOf = (secretId: string | undefined) => (secretId ? SecretEntity.delete({ accountId, secretId }) : undefined)
   const refused = await transact({
+    account: AccountEntity.patch({ accountId }).add({ webhooks: -1 }),
     webhook: WebhookEntity.delete({ accountId, webhookId }).where(({ revision }, { eq }) => eq(revision, webhook.revision)),
     secret: secretOf(webhook.secretId),
     previous: secretOf(webhook.previousSecretId),

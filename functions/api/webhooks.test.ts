@@ -68,12 +68,16 @@ describe("POST /webhooks", () => {
     expect(answer.body.error.issues[0].path).toMatch(/^(url|eventTypes)/)
   })
 
-  test("422 webhook_limit_reached: after twenty", async () => {
+  test("422 webhook_limit_reached: after twenty, even where all are made at once; one that is deleted makes room", async () => {
     const other = await newAccount(app)
-    const url = "https://example.com/"
-    for (let i = 0; i < 20; i++) expect((await other.send("POST /webhooks", { url })).status).toBe(201)
-    const { status, body } = await other.send("POST /webhooks", { url })
-    expect([status, body.error.code]).toEqual([422, "webhook_limit_reached"])
+    const make = () => other.send("POST /webhooks", { url: "https://example.com/" })
+    const answers = await Promise.all(Array.from({ length: 25 }, make))
+    const refused = answers.filter(({ status }) => status !== 201)
+    expect(refused.map(({ status, body }) => [status, body.error.code])).toEqual(Array(5).fill([422, "webhook_limit_reached"]))
+    const { data } = (await other.send("GET /webhooks")).body
+    expect(data).toHaveLength(20)
+    expect((await other.send(`DELETE /webhooks/${data[0].id}`)).status).toBe(204)
+    expect((await make()).status).toBe(201)
   })
 })
 
