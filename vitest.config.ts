@@ -4,7 +4,13 @@ export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
     // What needs a Debian package is run by `npm run test:sandbox`, so that the tests pass on a machine with Node alone.
-    exclude: ["**/node_modules/**", "dist/**", process.env.DORMOUSE_SANDBOX ? "" : "**/*.sandbox.test.ts"].filter(Boolean),
+    exclude: [
+      "**/node_modules/**",
+      "dist/**",
+      process.env.DORMOUSE_SANDBOX ? "" : "**/*.sandbox.test.ts",
+      // Makes whole Debian systems: `npm run test:images`.
+      process.env.DORMOUSE_IMAGES ? "" : "test/images.test.ts",
+    ].filter(Boolean),
     globalSetup: ["test/setup.ts"],
     pool: "forks",
     // One more than the cores of a small machine: a test often waits for the stack that it has started.

@@ -21,6 +21,7 @@ beforeEach(() => {
   write("functions/api/tasks.test.ts", `throw new Error("a test is no function")`)
   write("functions/http/serve.ts", "export const serve = 1")
   write("openapi/openapi.yaml", "openapi: 3.0.3\n")
+  write("task-image/start.sh", "exec true\n")
   write("task-image/daemon/main.ts", `export const address = import.meta.url`)
 })
 
@@ -45,6 +46,7 @@ test("every function becomes a CommonJS bundle, the daemon an ES module, documen
   expect(existsSync(join(root, "dist/functions/api/tasks/index.cjs.map"))).toBe(true)
   expect(readFileSync(join(root, "dist/functions/api/openapi/openapi.yaml"), "utf8")).toBe("openapi: 3.0.3\n")
   expect(existsSync(join(root, "dist/task-image/pi/dist/bundle/index.js"))).toBe(true)
+  expect(readFileSync(join(root, "dist/task-image/start.sh"), "utf8")).toBe("exec true\n")
 })
 
 test("is done again only when a source has changed, and forgets functions that are gone", async () => {

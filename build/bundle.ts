@@ -47,6 +47,7 @@ async function make(root: string, folder: string): Promise<Built> {
     ]
     copyDocuments(root, work)
     copyPi(root, work)
+    copyStart(root, work)
     for (const part of ["functions", "task-image"]) replace(join(folder, part), join(work, part))
     writeFileSync(join(folder, "stamp.json"), JSON.stringify({ stamp, files }))
     return { fresh: true, folder, files }
@@ -189,6 +190,11 @@ function copyPi(root: string, work: string) {
   for (const part of ["package.json", "dist/bundle"]) {
     cpSync(join(from, part), join(work, "task-image", "pi", part), { recursive: true })
   }
+}
+
+function copyStart(root: string, work: string) {
+  const script = join("task-image", "start.sh")
+  if (existsSync(join(root, script))) cpSync(join(root, script), join(work, script))
 }
 
 function replace(folder: string, made: string) {

@@ -19,6 +19,7 @@ import * as Task from "./task.ts"
 import * as Text from "./text.ts"
 import { transact } from "./transaction.ts"
 import { transition } from "./transition.ts"
+import { whyUnfit } from "./unfit-image.ts"
 
 /** Attempts at running a task: started by its execution, lost with their container, followed by the next. */
 
@@ -174,9 +175,11 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
   // Whatever else runs in the cluster may be started by words like these.
   const { data: run } = await RunEntity.get(ref).go({ consistent: true })
   if (run?.status !== "starting" && run?.status !== "claimed") return
-  if (/CannotPullContainer|pull image/i.test(reason)) {
-    const error = Text.cut(`The container image could not be pulled: ${reason}`, errorCharacters)
-    await Settlement.giveUp(accountId, taskId, error)
+  const unusable = /CannotPullContainer|pull image/i.test(reason)
+    ? `The container image could not be pulled: ${reason}`
+    : run.status === "starting" && whyUnfit(exitCode)
+  if (unusable) {
+    await Settlement.giveUp(accountId, taskId, Text.cut(unusable, errorCharacters))
     return
   }
   await Settlement.lose(accountId, taskId, runId, said)

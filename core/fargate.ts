@@ -82,7 +82,7 @@ const containersOf = (image: string, taskImage: string, region: string, logGroup
       // The daemon gives the agent another user, so it needs to be root itself.
       user: "0",
       entryPoint: [],
-      command: ["/opt/dormouse/node", "/opt/dormouse/main.mjs"],
+      command: ["sh", "start.sh", "node", "main.mjs"].map((name) => `${shared.containerPath}/${name}`),
       dependsOn: [{ containerName: "install", condition: "SUCCESS" }],
       mountPoints: [{ ...shared, readOnly: true }],
       stopTimeout,

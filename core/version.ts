@@ -23,7 +23,9 @@ export const ContainerImage = z
     /^[a-z0-9]+([._:/@-][A-Za-z0-9._:/@-]*[A-Za-z0-9_])?$/,
     "This is not an image reference such as debian:12 or ghcr.io/acme/tools:1.4",
   )
-  .describe("Any Linux image with glibc; it needs nothing of ours inside.")
+  .describe(
+    "Any Linux image with glibc 2.28 or later, libstdc++ and /bin/sh; it needs nothing of ours inside. Repositories need git and CA certificates, or ssh, in it.",
+  )
 
 export const Runtime = z
   .strictObject({ containerImage: ContainerImage, agentRuntime: z.literal("pi") })

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 const root = join(import.meta.dirname, "..")
@@ -17,6 +17,7 @@ export const idleBundles = (folder: string, { isStubborn = false } = {}) => {
   const bundles = join(folder, "idle-bundles")
   mkdirSync(join(bundles, "task-image"), { recursive: true })
   symlinkSync(join(root, "dist", "functions"), join(bundles, "functions"))
+  copyFileSync(join(root, "task-image", "start.sh"), join(bundles, "task-image", "start.sh"))
   writeFileSync(join(bundles, "task-image", "main.mjs"), isStubborn ? stubborn : idle)
   return bundles
 }

@@ -79,6 +79,21 @@ describe("a container that stopped while it worked", () => {
     })
     expect(await stored(container, "signal#")).toMatchObject([{ as: "success" }])
   })
+
+  test.each([
+    [81, /glibc 2\.28 or later, and libstdc\+\+/],
+    [82, /no \/bin\/sh/],
+  ])("works: an image in which no daemon can run, as exit code %i says, fails the task at once", async (exitCode, error) => {
+    const container = await newContainer(app, account)
+    await stopped(starterOf(container), { containers: [{ name: "agent", exitCode }] })
+    expect(await read(container)).toMatchObject({ status: "failed", error: expect.stringMatching(error), costUsd: 0 })
+  })
+
+  test("works: once a run was claimed, its image was fit, whatever the container ends with", async () => {
+    const container = await claimedContainer(app, account)
+    await stopped(starterOf(container), { containers: [{ name: "agent", exitCode: 81 }] })
+    expect((await containerOf(app, account.accountId, container.task, 2)).task.id).toBe(container.task.id)
+  })
 })
 
 describe("nothing changes", () => {

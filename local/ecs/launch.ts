@@ -11,7 +11,7 @@ export interface Launch {
   environment: Record<string, string>
   /** Folder of this task alone, removed after it has stopped. */
   folder: string
-  /** Stands for `/opt/dormouse`, but for `/opt/dormouse/node`, which is the Node that runs this. */
+  /** Stands for `/opt/dormouse`, but for its `node`, which is the Node that runs this, and its `sh`, which is this machine's. */
   taskImage: string
   /** Folder of the embedded AWS, of which the container sees nothing but its own workspace. */
   data: string
@@ -50,6 +50,7 @@ export interface Running {
 /** Where the daemon is inside a container. */
 export const daemonFolder = "/opt/dormouse"
 export const nodePath = `${daemonFolder}/node`
+export const shellPath = `${daemonFolder}/sh`
 
 /** Makes one of the private folders of a task. When root makes it for another user, it is given to that user. */
 export const makeFolder = (launch: Launch, name: string, owner?: number): string => {

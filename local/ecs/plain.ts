@@ -1,13 +1,14 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { signal } from "./identity.ts"
-import { daemonFolder, exitCodeOf, type Launch, makeFolder, nodePath, type Running, withLog } from "./launch.ts"
+import { daemonFolder, exitCodeOf, type Launch, makeFolder, nodePath, type Running, shellPath, withLog } from "./launch.ts"
 
 /** Variable by which the processes of a task are known. */
 export const marker = (taskId: string) => ({ DORMOUSE_ECS_TASK: taskId })
 
 const toHostPath = (taskImage: string) => (word: string) => {
   if (word === nodePath) return process.execPath
+  if (word === shellPath) return "/bin/sh"
   return word.startsWith(`${daemonFolder}/`) ? join(taskImage, word.slice(daemonFolder.length)) : word
 }
 

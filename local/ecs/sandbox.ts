@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join, sep } from "node:path"
-import { type Door, daemonFolder, type Launch, makeFolder, nodePath } from "./launch.ts"
+import { type Door, daemonFolder, type Launch, makeFolder, nodePath, shellPath } from "./launch.ts"
 import { containerPath, limitedBy } from "./limits.ts"
 
 /** How a container looks from inside, as arguments for bubblewrap. */
@@ -85,6 +85,7 @@ const mounts = (launch: Launch): Mount[] => {
   const hostClock = launch.environment.DORMOUSE_CLOCK
   return [
     { source: realpathSync(process.execPath), target: nodePath },
+    { source: realpathSync("/bin/sh"), target: shellPath },
     { source: makeFolder(launch, "workspace", owner()), target: "/workspace", writable: true },
     { source: makeFolder(launch, "tmp", owner()), target: "/tmp", writable: true },
     { source: makeFolder(launch, "var-tmp", owner()), target: "/var/tmp", writable: true },
@@ -99,11 +100,11 @@ const mounts = (launch: Launch): Mount[] => {
   ]
 }
 
-/** The daemon, entry by entry, so that Node can be added to it. */
+/** The daemon, entry by entry, so that Node and a shell can be added to it. */
 const imageMounts = (taskImage: string): Mount[] =>
   readdirSync(taskImage)
     .map((name) => ({ source: join(taskImage, name), target: join(daemonFolder, name) }))
-    .filter(({ target }) => target !== nodePath)
+    .filter(({ target }) => target !== nodePath && target !== shellPath)
 
 const bind = ({ source, target, writable }: Mount) => [writable ? "--bind" : "--ro-bind", source, target]
 

@@ -148,6 +148,7 @@ describe("before the agent starts", () => {
     const stage = await stageWith({ repositories: [repository()] }, [], { PATH: "/nowhere" })
     expect(await stage.ended, stage.printed()).toBe(0)
     expect(stage.api.seen.failed?.error).toContain("The container's image has no git: use one that has")
+    expect(alreadyIn(stage.said("daemon"))).toContain("What the container's image does not have: bash, git, ssh, curl")
   })
 })
 

@@ -1,6 +1,7 @@
 import { GitRef, GitUrl } from "../../core/git.ts"
 import { lastWords, type Ran, runCommand } from "./command.ts"
 import { persist } from "./http.ts"
+import { hasCertificates } from "./image.ts"
 
 /** Where git runs: for its keys see `ssh.ts`. */
 export type GitPlace = {
@@ -114,6 +115,8 @@ const git = async (place: Clone, args: string[]): Promise<Ran> => {
   if (ran.code === 0) return ran
   if (/cannot run ssh/i.test(ran.stderr))
     throw new GitFailed("The container's image has no ssh, which this address needs: use an image with git and openssh-client")
+  if (/certificate/i.test(ran.stderr) && !hasCertificates())
+    throw new GitFailed("The container's image has no CA certificates, which https needs: use an image with ca-certificates")
   const said = lastWords({ ...ran, stderr: ran.stderr.replace(advice, "") })
   throw new GitFailed(said || `git ended with ${ran.code}`, ran.code)
 }

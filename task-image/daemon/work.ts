@@ -5,6 +5,7 @@ import { Damaged } from "./checkpoint/manifest.ts"
 import { conduct, type Desk } from "./conduct.ts"
 import { equip, makeFolder } from "./equipment.ts"
 import { whyFailed } from "./failure.ts"
+import { whatIsLacking } from "./image.ts"
 import { chooseIsolation } from "./isolation.ts"
 import { createKeep } from "./keep.ts"
 import { spoken, watchLimits } from "./limits.ts"
@@ -49,6 +50,8 @@ const prepare = async (run: Run) => {
   const isolation = (await chooseIsolation(settings.workspace)) ?? { wrapper: [] }
   const isOpen = !isolation.user && isolation.wrapper.length === 0
   if (isOpen) logs.say("daemon", "The agent is not isolated from the daemon: there is no other user and no bubblewrap here")
+  const lacking = whatIsLacking()
+  if (lacking.length > 0) logs.say("daemon", `What the container's image does not have: ${lacking.join(", ")}`)
 
   const { user } = isolation
   const home = await makeFolder("dormouse-agent-", user)
