@@ -17,8 +17,12 @@ import * as Signature from "./webhook-signature.ts"
 
 /** A webhook that has done nothing but fail for so long is turned off. */
 const patienceMs = 5 * 86_400_000
-/** A receiver that takes longer goes to the slow queue until it answers faster. */
-const slowMs = 5_000
+/**
+ * How long a receiver may take: in the ordinary queue hardly any time, since whoever hangs there keeps others waiting; in the slow one
+ * as long as we promise. It stays there until it answers so fast that it would not be sent back.
+ */
+const waitMs = { ordinary: 3_000, slow: 15_000 }
+const fastMs = 1_000
 
 /** How one attempt went. */
 interface Outcome {
@@ -26,6 +30,8 @@ interface Outcome {
   error?: string
   retryAfter?: string | undefined
   milliseconds: number
+  isTimeout?: boolean
+  /** Belongs into the slow queue. */
   isSlow: boolean
 }
 
@@ -53,13 +59,14 @@ async function perform(message: Message): Promise<Line> {
     await Delivery.send({ ...delivery, nextRetryAt: undefined }, true)
     return { skipped: "The webhook answers slowly" }
   }
-  const outcome = await attemptOf(delivery, webhook)
+  const outcome = await attemptOf(delivery, webhook, message.isSlow)
+  if (outcome.isTimeout && !message.isSlow) return makeSlow(delivery, webhook, outcome)
   const next = await record(delivery, webhook, outcome)
   if (next) await Delivery.send(next, outcome.isSlow)
   return lineOf(delivery, outcome, next)
 }
 
-async function attemptOf({ eventId, payload }: DeliveryRow, webhook: WebhookRow): Promise<Outcome> {
+async function attemptOf({ eventId, payload }: DeliveryRow, webhook: WebhookRow, isSlow: boolean): Promise<Outcome> {
   const body = await Text.load(payload)
   const secrets = await Webhook.secrets(webhook)
   const headers = {
@@ -70,12 +77,23 @@ async function attemptOf({ eventId, payload }: DeliveryRow, webhook: WebhookRow)
   const began = performance.now()
   const took = () => Math.round(performance.now() - began)
   try {
-    const { status, retryAfter } = await Egress.post(webhook.url, headers, body)
-    return { status, retryAfter, milliseconds: took(), isSlow: took() > slowMs, ...errorOf(status) }
+    const { status, retryAfter } = await Egress.post(webhook.url, headers, body, isSlow ? waitMs.slow : waitMs.ordinary)
+    return { status, retryAfter, milliseconds: took(), isSlow: isSlow && took() > fastMs, ...errorOf(status) }
   } catch (error) {
     if (!(error instanceof Egress.Unreachable)) throw error
-    return { error: error.message, milliseconds: took(), isSlow: error.isTimeout }
+    return { error: error.message, milliseconds: took(), isTimeout: error.isTimeout, isSlow: error.isTimeout }
   }
+}
+
+/** No attempt yet: it is made anew in the slow queue, where its receiver has all the time that it may take. */
+async function makeSlow(delivery: DeliveryRow, webhook: WebhookRow, outcome: Outcome): Promise<Line> {
+  const { accountId, webhookId, revision } = webhook
+  const change = WebhookEntity.patch({ accountId, webhookId })
+    .set({ isSlow: true })
+    .where((attributes, { eq }) => eq(attributes.revision, revision))
+  await isWritten(change)
+  await Delivery.send({ ...delivery, nextRetryAt: undefined }, true)
+  return { ...lineOf(delivery, outcome, undefined), outcome: "slow" }
 }
 
 /** Anything but 2xx is a failure. */
@@ -99,7 +117,7 @@ async function record(delivery: DeliveryRow, webhook: WebhookRow, outcome: Outco
     ...(outcome.error === undefined ? { deliveredAt: now().toISOString() } : { lastError: outcome.error }),
     ...(nextRetryAt ? { nextRetryAt, ...Delivery.watched(delivery.deliveryId, Date.parse(nextRetryAt)) } : {}),
   }
-  const isRecorded = await write(delivery, set, nextRetryAt !== undefined, webhookAfter(webhook, outcome))
+  const isRecorded = await write(delivery, set, webhookAfter(webhook, outcome))
   return isRecorded && nextRetryAt ? { ...delivery, ...set } : undefined
 }
 
@@ -132,28 +150,37 @@ function webhookAfter(webhook: WebhookRow, { status, error, isSlow }: Outcome) {
 
 type Write = ReturnType<typeof webhookAfter>
 
+/** What is true of a delivery only until its next attempt. */
+const passing = ["lastStatusCode", "lastError", "nextRetryAt", "sweepShard", "sweepAt"] as const
+
 /** Whether the change was written; it is not where somebody else has made the same attempt at the same moment. */
-async function write(delivery: DeliveryRow, set: Partial<DeliveryRow>, goesOn: boolean, webhook?: Write): Promise<boolean> {
+async function write(delivery: DeliveryRow, set: Partial<DeliveryRow>, webhook?: Write): Promise<boolean> {
   const { accountId, deliveryId, attemptCount } = delivery
+  const gone = passing.filter((name) => set[name] === undefined)
   const change = DeliveryEntity.patch({ accountId, deliveryId })
     .set(set as { status: DeliveryRow["status"] })
-    .remove(goesOn ? [] : ["nextRetryAt", "sweepShard", "sweepAt"])
+    .remove(gone)
     .where((attributes, { eq }) => eq(attributes.attemptCount, attemptCount))
   if (webhook) {
     const refused = await transact({ delivery: change, webhook })
     if (!refused.includes("webhook")) return refused.length === 0
   }
-  return change.go().then(
+  return isWritten(change)
+}
+
+const isWritten = (change: { go(): Promise<unknown> }): Promise<boolean> =>
+  change.go().then(
     () => true,
     (error: unknown) => {
       if (isRefused(error)) return false
       throw error
     },
   )
-}
 
 async function cancel(delivery: DeliveryRow): Promise<Line> {
-  await write(delivery, { status: "cancelled", lastError: "The webhook was turned off or deleted." }, false)
+  const { lastStatusCode } = delivery
+  const why = { lastError: "The webhook was turned off or deleted.", ...(lastStatusCode === undefined ? {} : { lastStatusCode }) }
+  await write(delivery, { status: "cancelled", ...why })
   return { skipped: "The webhook is not active" }
 }
 

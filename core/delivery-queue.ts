@@ -30,8 +30,8 @@ export async function enqueue(message: Message, at: number): Promise<void> {
   const input = {
     QueueUrl: setting(message.isSlow ? "SLOW_DELIVERY_QUEUE_URL" : "DELIVERY_QUEUE_URL"),
     MessageBody: JSON.stringify(message),
-    // Whoever has many deliveries under way comes after those who have few.
-    MessageGroupId: message.webhookId,
+    // A fair queue: an account that has many deliveries under way comes after those that have few, however many webhooks it has.
+    MessageGroupId: message.accountId,
   }
   const wait = Math.max(0, at - millis())
   if (wait > longestDelayMs) return schedule(`${message.deliveryId}-${message.attempt}`, at, input)

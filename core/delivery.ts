@@ -28,7 +28,7 @@ export const View = z
     attemptCount: z.int(),
     retryCount: z.int(),
     lastStatusCode: z.int().nullable(),
-    lastError: z.string().nullable().describe("Why the last attempt failed, in one sentence."),
+    lastError: z.string().nullable().describe("Why the last attempt failed, in one sentence; null where it did not."),
     createdAt: z.iso.datetime(),
     deliveredAt: z.iso.datetime().nullable(),
     nextRetryAt: z.iso.datetime().nullable(),

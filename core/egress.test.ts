@@ -112,6 +112,12 @@ describe("a stack that sends anywhere", () => {
     },
   )
 
+  test("says of another scheme what it would take", () => {
+    expect(fault("ftp://example.com")).toBe("The URL must begin with https:// or http://")
+    process.env.WEBHOOK_TARGETS = "public"
+    expect(fault("http://example.com")).toBe("The URL must begin with https://")
+  })
+
   test("does not follow a redirect", async () => {
     const url = await serve((_, response) => response.writeHead(307, { location: `http://127.0.0.1:${port}/` }).end())
     expect(await send(url)).toMatchObject({ status: 307 })

@@ -12,7 +12,6 @@ import { limits } from "./limits.ts"
  * has to be public, judged on the address that the connection is really made to, after DNS and for every connection.
  */
 
-const timeoutMs = 15_000
 /** More of an answer is not read. It is never unpacked: nothing but its status counts. */
 const mostBytes = 64 * 1024
 
@@ -24,7 +23,9 @@ export function fault(text: string): string | undefined {
   if (text.length > limits.webhookUrl) return `At most ${limits.webhookUrl} characters`
   if (!URL.canParse(text)) return "This is not an absolute URL"
   const url = new URL(text)
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && allowsAnything())) return "The URL must begin with https://"
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && allowsAnything())) {
+    return `The URL must begin with https://${allowsAnything() ? " or http://" : ""}`
+  }
   if (url.username || url.password) return "The URL must not hold a user name or password"
   if (allowsAnything()) return undefined
   if (!isAllowedPort(url.port)) return "The port must be 443, or 1024 or higher"
@@ -55,10 +56,10 @@ export interface Answer {
 }
 
 /**
- * Posts a body, within 15 seconds from the first look-up to the last byte of the answer. A redirect is an answer like any other.
- * Raises `Unreachable`.
+ * Posts a body, within so many milliseconds from the first look-up to the last byte of the answer. A redirect is an answer like any
+ * other. Raises `Unreachable`.
  */
-export async function post(url: string, headers: Record<string, string>, body: string): Promise<Answer> {
+export async function post(url: string, headers: Record<string, string>, body: string, timeoutMs = 15_000): Promise<Answer> {
   const wrong = fault(url)
   if (wrong) throw new Unreachable(`${wrong}.`)
   const deadline = new AbortController()

@@ -51,9 +51,10 @@ function createQueue(home: Home, key: aws.kms.Key, topic: aws.sns.Topic, id: str
 export function connectQueues(home: Home, bus: aws.cloudwatch.EventBus, queues: Queues, lambdas: Lambdas) {
   fill(home, bus, queues.events)
   const deliver = lambda(lambdas, "reactions/deliver")
-  consume("fanout", queues.events, lambda(lambdas, "reactions/fanout"), 10)
-  consume("deliver", queues.deliveries, deliver, 50)
-  consume("deliver-slowly", queues.slowDeliveries, deliver, 20)
+  consume("fanout", queues.events, lambda(lambdas, "reactions/fanout"), { maximumConcurrency: 10 })
+  consume("deliver", queues.deliveries, deliver, { maximumConcurrency: 50 })
+  // Hardly more than waiting is done here: many receivers are waited for by few functions, and a second more does not count.
+  consume("deliver-slowly", queues.slowDeliveries, deliver, { maximumConcurrency: 5, batchSize: 100, windowSeconds: 1 })
 }
 
 function fill(home: Home, bus: aws.cloudwatch.EventBus, queue: aws.sqs.Queue) {
@@ -81,13 +82,25 @@ const letIn = (queue: Input<string>, rule: Input<string>) =>
     ],
   })
 
-const consume = (id: string, queue: aws.sqs.Queue, { function: fn, policy }: Lambda, maximumConcurrency: number) =>
+interface Pace {
+  maximumConcurrency: number
+  batchSize?: number
+  windowSeconds?: number
+}
+
+const consume = (
+  id: string,
+  queue: aws.sqs.Queue,
+  { function: fn, policy }: Lambda,
+  { maximumConcurrency, batchSize = 10, windowSeconds = 0 }: Pace,
+) =>
   new aws.lambda.EventSourceMapping(
     id,
     {
       eventSourceArn: queue.arn,
       functionName: fn.arn,
-      batchSize: 10,
+      batchSize,
+      maximumBatchingWindowInSeconds: windowSeconds,
       scalingConfig: { maximumConcurrency },
       functionResponseTypes: ["ReportBatchItemFailures"],
     },

@@ -129,29 +129,49 @@ describe("what a receiver answers", () => {
     expect(await attempted(delivery.id, 2)).toMatchObject({
       status: "delivered",
       lastStatusCode: 200,
+      lastError: null,
       deliveredAt: expect.any(String),
     })
     expect(await rowOf(webhookId)).not.toHaveProperty("failingSince")
     await remove(webhookId)
   })
 
-  test("nothing for 15 seconds: it waits in the slow queue from then on, until it answers in time", async () => {
+  test("nothing for three seconds: it has fifteen in the slow queue, and from then on until it answers in time", async () => {
     receiver.behaviours["/hangs"] = hanging
     const { webhook } = await create("/hangs")
     const { id } = await sendTest(webhook.id)
     await expect.poll(() => receiver.at("/hangs").length, patience).toBe(1)
-    time.advance(16 * second)
+    time.advance(3.1 * second)
+    await expect.poll(() => receiver.at("/hangs").length, patience).toBe(2)
+    expect(await rowOf(webhook.id)).toMatchObject({ isSlow: true })
+    expect(await deliveryOf(id)).toMatchObject({ status: "pending", attemptCount: 0 })
+    const [dropped, repeated] = receiver.at("/hangs")
+    expect(repeated!.headers["webhook-id"]).toBe(dropped!.headers["webhook-id"])
+
+    time.advance(14 * second)
+    expect(await deliveryOf(id)).toMatchObject({ attemptCount: 0 })
+    time.advance(2 * second)
     expect(await attempted(id, 1)).toMatchObject({
       status: "retrying",
       lastError: "No answer within 15 seconds.",
       lastStatusCode: null,
     })
-    expect(await rowOf(webhook.id)).toMatchObject({ isSlow: true })
     receiver.behaviours["/hangs"] = answering(204)
     time.advance(10 * second)
-    expect(await attempted(id, 2)).toMatchObject({ status: "delivered" })
+    expect(await attempted(id, 2)).toMatchObject({ status: "delivered", lastStatusCode: 204, lastError: null })
     expect(await rowOf(webhook.id)).not.toHaveProperty("isSlow")
     await remove(webhook.id)
+  })
+
+  test("nothing after a status: the record says what the last attempt has met, and no more", async () => {
+    const { webhookId, delivery } = await failing("/breaks", 500)
+    receiver.behaviours["/breaks"] = ({ headers: _ }, response) => void response.destroy()
+    time.advance(10 * second)
+    expect(await attempted(delivery.id, 2)).toMatchObject({
+      lastStatusCode: null,
+      lastError: "The connection was closed before an answer came.",
+    })
+    await remove(webhookId)
   })
 })
 

@@ -241,15 +241,20 @@ describe("a file that was deleted", () => {
 })
 
 describe("a batch of the table's stream that Lambda gave up", () => {
-  test("is published after all, and gone then; one that cannot be published stays for a day", async () => {
+  const Bucket = "dormouse-data-000000000000"
+  const put = (name: string, images: unknown[]) => {
+    const payload = JSON.stringify({ Records: images.map((NewImage) => ({ eventName: "INSERT", dynamodb: { NewImage } })) })
+    const Key = `aws/lambda/event-source/2026/01/01/${name}`
+    return new S3Client({ ...configOf(app), forcePathStyle: true }).send(
+      new PutObjectCommand({ Bucket, Key, Body: JSON.stringify({ payload }) }),
+    )
+  }
+  const createdOf = async (task: Task) => marshall((await items(app, `${account.accountId}#${task.id}`, "event#"))[0]!)
+  const announced = () => app.stack.counters.events.get("task.created") ?? 0
+
+  test("is published after all, and gone then", async () => {
     const task = await dispatched()
-    const [created] = await items(app, `${account.accountId}#${task.id}`, "event#")
-    const payload = JSON.stringify({ Records: [{ eventName: "INSERT", dynamodb: { NewImage: marshall(created!) } }] })
-    const s3 = new S3Client({ ...configOf(app), forcePathStyle: true })
-    const Bucket = "dormouse-data-000000000000"
-    const Key = "aws/lambda/event-source/2026/01/01/lost"
-    await s3.send(new PutObjectCommand({ Bucket, Key, Body: JSON.stringify({ payload }) }))
-    const announced = () => app.stack.counters.events.get("task.created") ?? 0
+    await put("lost", [await createdOf(task)])
     const before = announced()
     expect(await sweep()).toMatchObject({ batches: 1 })
     expect(announced()).toBe(before + 1)
@@ -257,9 +262,18 @@ describe("a batch of the table's stream that Lambda gave up", () => {
     const container = await containerOf(app, account.accountId, task)
     expect((await container.claim()).status).toBe(200)
     await container.send("complete", { result: null })
+  })
 
-    await s3.send(new PutObjectCommand({ Bucket, Key, Body: JSON.stringify({ payload: '{"Records":[{}]}' }) }))
-    await expect(sweep()).rejects.toThrow("could not be published")
+  test("that cannot be published stays for a day, and keeps nothing else from being published: no batch, no record of its own", async () => {
+    const task = await dispatched()
+    for (let i = 0; i < 12; i++) await put(`a-broken-${i}`, [{ pk: "nothing" }])
+    await put("b-mixed", [{ pk: "nothing" }, await createdOf(task)])
+    const before = announced()
+    await expect(sweep()).rejects.toThrow("13 lost batches could not be published")
+    expect(announced()).toBe(before + 1)
+    const container = await containerOf(app, account.accountId, task)
+    expect((await container.claim()).status).toBe(200)
+    await container.send("complete", { result: null })
     time.advance(25 * 60 * minutes)
     expect(await sweep()).toMatchObject({ batches: 0 })
   })

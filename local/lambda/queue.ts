@@ -67,7 +67,9 @@ export function openQueue(path: string, { run, dropped }: Work): Queue {
     resume() {
       for (const row of db.prepare("SELECT * FROM event ORDER BY due").all()) schedule(row as unknown as Row)
     },
+    // May come twice: what has not ended by itself in time is ended first, and everything in its order after that.
     close() {
+      if (!open) return
       open = false
       for (const cancel of timers.values()) cancel()
       db.close()
