@@ -189,11 +189,17 @@ const urls = (port: number) => [
   ...[22, 25, 53, 80, 110, 389, 445, 587, 853].map((wellKnown) => `https://example.com:${wellKnown}/`),
 ]
 
-/** Every vector, aimed at a port on which somebody listens. */
-export const vectors = (port: number): Vector[] => [
-  ...ipv4.map((host) => ({ url: `https://${host}:${port}/` })),
-  ...ipv6.map((host) => ({ url: `https://[${host}]:${port}/` })),
-  ...names.map((host) => ({ url: `https://${host}:${port}/` })),
-  ...answers.map((list, i) => ({ url: `https://attacker-${i}.example:${port}/`, answers: list })),
-  ...urls(port).map((url) => ({ url })),
-]
+/** What the vectors of each kind have in common, each aimed at a port on which somebody listens. */
+export const vectorsByKind = (port: number): Record<string, Vector[]> => ({
+  "IPv4, in every spelling": ipv4.map((host) => ({ url: `https://${host}:${port}/` })),
+  "IPv6, and IPv4 inside of it": ipv6.map((host) => ({ url: `https://[${host}]:${port}/` })),
+  "names of this machine and its network": names.map((host) => ({ url: `https://${host}:${port}/` })),
+  "names that lead inside, also beside answers that do not": answers.map((list, i) => ({
+    url: `https://attacker-${i}.example:${port}/`,
+    answers: list,
+  })),
+  "schemes, user names, ports and parsers that disagree": urls(port).map((url) => ({ url })),
+})
+
+/** Every vector. */
+export const vectors = (port: number): Vector[] => Object.values(vectorsByKind(port)).flat()
