@@ -39,11 +39,19 @@ export const EventEntity = new Entity(
       messageSequence: { type: "number" },
       generation: { type: "number", required: true },
       occurredAt: { type: "string", required: true },
+      /** When the sweeper should look whether it was published, and in which shard of its index. Gone once it was. */
+      sweepShard: { type: "string" },
+      sweepAt: { type: "string" },
     },
     indexes: {
       byTask: {
         pk: { field: "pk", composite: ["accountId", "taskId"], template: "${accountId}#${taskId}", casing: "none" },
         sk: { field: "sk", composite: ["sequence"], template: "event#${sequence}", casing: "none" },
+      },
+      dueForSweep: {
+        index: "sweep",
+        pk: { field: "sweepPk", composite: ["sweepShard"], template: "sweep-events#${sweepShard}", casing: "none" },
+        sk: { field: "sweepSk", composite: ["sweepAt"], template: "${sweepAt}", casing: "none" },
       },
     },
   },

@@ -1,8 +1,10 @@
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge"
 import * as z from "zod"
 import { setting } from "./aws.ts"
+import { millis } from "./clock.ts"
 import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
 import { newId } from "./id.ts"
+import * as Sweep from "./sweep.ts"
 import { modes, SpecEntity, statuses, type TaskRow } from "./task.entity.ts"
 
 export const source = "dormouse.tasks"
@@ -42,11 +44,18 @@ export const writes = (task: TaskRow, happenings: readonly Happening[], occurred
     ]),
   )
 
-const row = (task: TaskRow, { type, turnNumber, messageSequence, about }: Happening, sequence: number, occurredAt: string) => ({
+const row = (task: TaskRow, happening: Happening, sequence: number, occurredAt: string) => {
+  const eventId = newId("event")
+  // Of a creation the task's own place in the sweeper's index tells enough: see `recall`.
+  const isCreation = task.eventSequence === 0
+  const due = isCreation ? {} : Sweep.due(eventId, millis() + Sweep.publishedMs)
+  return { ...told(task, happening, sequence, occurredAt), eventId, ...due }
+}
+
+const told = (task: TaskRow, { type, turnNumber, messageSequence, about }: Happening, sequence: number, occurredAt: string) => ({
   accountId: task.accountId,
   taskId: task.taskId,
   sequence,
-  eventId: newId("event"),
   type,
   agentId: task.agentId,
   mode: task.mode,
@@ -57,6 +66,13 @@ const row = (task: TaskRow, { type, turnNumber, messageSequence, about }: Happen
   generation: task.generation,
   occurredAt,
 })
+
+/** Has the sweeper publish a task's events: its execution was never started, so no record of the stream has told of them either. */
+export async function recall(accountId: string, taskId: string) {
+  const { data: events } = await EventEntity.query.byTask({ accountId, taskId }).go({ pages: "all", consistent: true })
+  for (const { sequence, eventId } of events)
+    await EventEntity.patch({ accountId, taskId, sequence }).set(Sweep.due(eventId, millis())).go()
+}
 
 /** Puts a committed event on the stack's bus. At least once: `detail.id` is what receivers deduplicate by. */
 export async function announce(event: EventRow) {

@@ -16,6 +16,7 @@ import { millis } from "./clock.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { type closings, SignalEntity, type SignalRow, WaitEntity } from "./signal.entity.ts"
+import * as Sweep from "./sweep.ts"
 import { TaskEntity, type TaskRow } from "./task.entity.ts"
 
 /** A task's execution in Step Functions: started, waiting, told that a waiting is over. */
@@ -72,15 +73,19 @@ const arnOf = (taskId: string, generation: number) =>
 const signalDays = 30
 
 /** The write of a signal, to go into the transaction of the change that ends the waiting. */
-export const signal = (accountId: string, taskId: string, waitId: string, as: (typeof closings)[number]) =>
-  SignalEntity.create({
+export const signal = (accountId: string, taskId: string, waitId: string, as: (typeof closings)[number]) => {
+  const signalId = newId("signal")
+  const expiresAt = Math.floor(millis() / 1000) + signalDays * 86_400
+  return SignalEntity.create({
     accountId,
     taskId,
-    signalId: newId("signal"),
+    signalId,
     waitId,
     as,
-    expiresAt: Math.floor(millis() / 1000) + signalDays * 86_400,
+    expiresAt,
+    ...Sweep.due(signalId, millis() + Sweep.publishedMs),
   })
+}
 
 /** A waiting of an execution, as the state that waits has it. */
 export interface Waiting {

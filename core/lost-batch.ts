@@ -3,6 +3,7 @@ import * as z from "zod"
 import { setting } from "./aws.ts"
 import { millis } from "./clock.ts"
 import * as Publication from "./publication.ts"
+import * as Sweep from "./sweep.ts"
 
 /** Batches of the table's stream that Lambda gave up. It has put them, whole, into the bucket: here they are published after all. */
 
@@ -15,18 +16,13 @@ const Records = z.object({ Records: z.array(z.object({ dynamodb: z.object({ NewI
 
 const s3 = new S3Client({})
 
-/** How many are published side by side. */
-const atOnce = 10
-
 /**
  * Publishes what lies there, all of which may come twice. What cannot be published keeps nothing else from it. Answers how many batches
  * it looked at.
  */
 export async function sweep(): Promise<{ looked: number }> {
   const fresh = await freshKeys()
-  const failures: unknown[] = []
-  for (let i = 0; i < fresh.length; i += atOnce) failures.push(...(await failuresOf(fresh.slice(i, i + atOnce).map(publish))))
-  if (failures.length) throw new AggregateError(failures, `${failures.length} lost batches could not be published`)
+  await Sweep.each(fresh.map((Key) => () => publish(Key)))
   return { looked: fresh.length }
 }
 
@@ -49,11 +45,13 @@ async function publish(Key: string) {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }))
   const { payload } = Batch.parse(JSON.parse(await Body!.transformToString("utf8")))
   const { Records: records } = Records.parse(JSON.parse(payload))
-  const failures: unknown[] = []
-  for (const { dynamodb } of records) failures.push(...(await failuresOf([Publication.publish(dynamodb.NewImage)])))
-  if (failures.length) throw new AggregateError(failures, `${failures.length} records of ${Key} could not be published`)
+  // In whatever order: events are numbered. What cannot be published holds up none of the others here.
+  await Sweep.each(
+    records.map(
+      ({ dynamodb }) =>
+        () =>
+          Publication.publish(dynamodb.NewImage),
+    ),
+  )
   await s3.send(new DeleteObjectCommand({ Bucket, Key }))
 }
-
-const failuresOf = async (work: Promise<void>[]): Promise<unknown[]> =>
-  (await Promise.allSettled(work)).flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []))

@@ -4,13 +4,15 @@ import * as Checkpoint from "./checkpoint.ts"
 import * as Credit from "./credit.ts"
 import { DeliveryEntity } from "./delivery.entity.ts"
 import * as Delivery from "./delivery.ts"
-import { EventEntity } from "./event.entity.ts"
+import { EventEntity, type EventRow } from "./event.entity.ts"
 import * as Event from "./event.ts"
 import * as Execution from "./execution.ts"
 import { isTerminal } from "./lifecycle.ts"
-import { SignalEntity } from "./signal.entity.ts"
+import { SignalEntity, type SignalRow } from "./signal.entity.ts"
+import * as Sweep from "./sweep.ts"
 import * as Sweeper from "./sweeper.ts"
 import * as Task from "./task.ts"
+import { isRefused } from "./transaction.ts"
 
 type Image = Parameters<typeof unmarshall>[0]
 
@@ -21,20 +23,48 @@ type Image = Parameters<typeof unmarshall>[0]
 export async function publish(image: unknown): Promise<void> {
   const item = unmarshall(image as Image)
   const event = EventEntity.parse({ Item: item }).data
-  if (event) {
-    // Starting first: an announcement that cannot be made must not keep a task from running.
-    if (event.type === "task.created") await start(() => Promise.resolve(event))
-    await Event.announce(event)
-    if (isTerminal(event.status)) await Checkpoint.end(event.accountId, event.taskId)
-    return
-  }
+  if (event) return publishEvent(event)
   const signal = SignalEntity.parse({ Item: item }).data
-  if (signal?.as === "Superseded") return start(() => Task.row(signal.accountId, signal.taskId))
-  if (signal) return Execution.close(signal)
+  if (signal) return publishSignal(signal)
   const delivery = DeliveryEntity.parse({ Item: item }).data
   if (delivery) return Delivery.send(delivery)
   const entry = LedgerEntity.parse({ Item: item }).data
   if (entry?.kind === "credit") return Credit.granted(entry.accountId)
+}
+
+async function publishEvent(event: EventRow) {
+  const { accountId, taskId, sequence } = event
+  // Starting first: an announcement that cannot be made must not keep a task from running.
+  if (event.type === "task.created") await start(() => Promise.resolve(event))
+  await Event.announce(event)
+  if (isTerminal(event.status)) await Checkpoint.end(accountId, taskId)
+  await published(EventEntity.patch({ accountId, taskId, sequence }).remove(["sweepShard", "sweepAt"]))
+}
+
+async function publishSignal(signal: SignalRow) {
+  const { accountId, taskId, signalId } = signal
+  if (signal.as === "Superseded") await start(() => Task.row(accountId, taskId))
+  else await Execution.close(signal)
+  await published(SignalEntity.patch({ accountId, taskId, signalId }).remove(["sweepShard", "sweepAt"]))
+}
+
+/** The sweeper need not look any more, unless the item was deleted with its task meanwhile. */
+const published = (change: { go(): Promise<unknown> }) =>
+  change.go().catch((error: unknown) => {
+    if (!isRefused(error)) throw error
+  })
+
+/** Publishes what no record of the stream has told of, for whatever reason. Answers how many events and signals that were. */
+export async function sweep(): Promise<{ looked: number }> {
+  const events = await Sweep.overdue((sweepShard, now) =>
+    EventEntity.query.dueForSweep({ sweepShard }).lt({ sweepAt: now }).go({ pages: "all", hydrate: true }),
+  )
+  const signals = await Sweep.overdue((sweepShard, now) =>
+    SignalEntity.query.dueForSweep({ sweepShard }).lt({ sweepAt: now }).go({ pages: "all", hydrate: true }),
+  )
+  const work = [...events.map((event) => () => publishEvent(event)), ...signals.map((signal) => () => publishSignal(signal))]
+  await Sweep.each(work)
+  return { looked: work.length }
 }
 
 /** Starts an execution of a task, if there still is one: a record that can never be published would hold up those behind it. */

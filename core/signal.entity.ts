@@ -35,8 +35,18 @@ export const SignalEntity = new Entity(
       waitId: { type: "string", required: true },
       as: { type: closings, required: true },
       expiresAt: { type: "number", required: true },
+      /** When the sweeper should look whether it was published, and in which shard of its index. Gone once it was. */
+      sweepShard: { type: "string" },
+      sweepAt: { type: "string" },
     },
-    indexes: { byId: { pk, sk: { field: "sk", composite: ["signalId"], template: "signal#${signalId}", casing: "none" } } },
+    indexes: {
+      byId: { pk, sk: { field: "sk", composite: ["signalId"], template: "signal#${signalId}", casing: "none" } },
+      dueForSweep: {
+        index: "sweep",
+        pk: { field: "sweepPk", composite: ["sweepShard"], template: "sweep-signals#${sweepShard}", casing: "none" },
+        sk: { field: "sweepSk", composite: ["sweepAt"], template: "${sweepAt}", casing: "none" },
+      },
+    },
   },
   table,
 )

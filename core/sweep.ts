@@ -3,6 +3,8 @@ import { millis } from "./clock.ts"
 
 /** How long a task may be pending before the sweeper looks whether its execution was started at all. */
 export const pendingMs = 10 * 60_000
+/** How long after its commit the sweeper looks whether something was published. */
+export const publishedMs = 10 * 60_000
 /** How long after its last possible moment a running task is looked at. */
 export const graceMs = 60 * 60_000
 
@@ -20,4 +22,17 @@ export async function overdue<Row>(find: (shard: string, before: string) => Prom
   const now = new Date(millis()).toISOString()
   const found = await Promise.all(shards.map((shard) => find(shard, now)))
   return found.flatMap(({ data }) => data)
+}
+
+/** How much of it is done side by side. */
+const atOnce = 10
+
+/** Does all of it, whatever becomes of the rest. Raises what failed once everything was tried. */
+export async function each(work: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (let i = 0; i < work.length; i += atOnce) {
+    const outcomes = await Promise.allSettled(work.slice(i, i + atOnce).map((one) => one()))
+    failures.push(...outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : [])))
+  }
+  if (failures.length) throw new AggregateError(failures, `${failures.length} of ${work.length} could not be done`)
 }

@@ -2,6 +2,7 @@ import * as z from "zod"
 import * as Attempt from "./attempt.ts"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis } from "./clock.ts"
+import * as Event from "./event.ts"
 import * as Execution from "./execution.ts"
 import * as File from "./file.ts"
 import { isTerminal } from "./lifecycle.ts"
@@ -56,10 +57,15 @@ export async function mend(task: TaskRow): Promise<{ done: "nothing" | "started"
   if (isTerminal(task.status)) return { done: "nothing" }
   const { accountId, taskId, generation } = task
   const status = await Execution.status(taskId, generation)
-  if (status === undefined) await Execution.start(await inputOf(task))
+  if (status === undefined) await startLate(task)
   else if (status !== "RUNNING") await Attempt.settle(accountId, taskId, status, `Its execution ended as ${status}.`)
   await later(task)
   return { done: status === undefined ? "started" : status === "RUNNING" ? "nothing" : "settled" }
+}
+
+async function startLate(task: TaskRow) {
+  if (task.generation === 1) await Event.recall(task.accountId, task.taskId)
+  await Execution.start(await inputOf(task))
 }
 
 /** Looks again after a while, unless the task has moved on by itself. */

@@ -33,6 +33,8 @@ const outside: Record<string, string> = {
   "delivery in sweep": "delivery-sweep#${sweepShard}",
   "upload in sweep": "sweep-uploads#${sweepShard}",
   "file in sweep": "sweep-files#${sweepShard}",
+  "event in sweep": "sweep-events#${sweepShard}",
+  "signal in sweep": "sweep-signals#${sweepShard}",
   "task-removal in sweep": "sweep-removals#${sweepShard}",
 }
 

@@ -1,6 +1,7 @@
 import * as z from "zod"
 import * as DeliverySweeper from "#core/delivery-sweeper.ts"
 import * as LostBatch from "#core/lost-batch.ts"
+import * as Publication from "#core/publication.ts"
 import * as Sweeper from "#core/sweeper.ts"
 
 /** A "Step Functions Execution Status Change" event of an execution that ended badly. */
@@ -13,7 +14,9 @@ const Ended = z.object({
 export const handler = async (event: unknown) => {
   const ended = Ended.safeParse(event)
   if (ended.success) return Sweeper.ended(ended.data.detail.executionArn)
-  const [looked, deliveries] = await Promise.all([Sweeper.sweep(), DeliverySweeper.sweep()])
-  const batches = await LostBatch.sweep()
-  return { ...looked, deliveries: deliveries.looked, batches: batches.looked }
+  const work = [Sweeper.sweep(), DeliverySweeper.sweep(), LostBatch.sweep(), Publication.sweep()] as const
+  // What fails in one of them keeps none of the others from coming to its end.
+  await Promise.allSettled(work)
+  const [looked, deliveries, batches, published] = await Promise.all(work)
+  return { ...looked, deliveries: deliveries.looked, batches: batches.looked, published: published.looked }
 }
