@@ -25,7 +25,7 @@ const agent: Needs = {
 const streaming = { timeoutSeconds: 900 }
 
 /** For which the consumers of queues may run: a message that is being worked at stays out of sight for six times as long. */
-export const consumerSeconds = 30
+export const consumerSeconds = 60
 
 const receive: Action[] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 

@@ -54,7 +54,7 @@ export function connectQueues(home: Home, bus: aws.cloudwatch.EventBus, queues: 
   consume("fanout", queues.events, lambda(lambdas, "reactions/fanout"), { maximumConcurrency: 10 })
   consume("deliver", queues.deliveries, deliver, { maximumConcurrency: 50 })
   // Hardly more than waiting is done here: many receivers are waited for by few functions, and a second more does not count.
-  consume("deliver-slowly", queues.slowDeliveries, deliver, { maximumConcurrency: 5, batchSize: 100, windowSeconds: 1 })
+  consume("deliver-slowly", queues.slowDeliveries, deliver, { maximumConcurrency: 5, batchSize: 50, windowSeconds: 1 })
 }
 
 function fill(home: Home, bus: aws.cloudwatch.EventBus, queue: aws.sqs.Queue) {

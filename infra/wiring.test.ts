@@ -120,7 +120,7 @@ describe("the wiring", () => {
   test("takes events from the bus to their queue, new tasks to be named, and messages of queues to their functions", () => {
     const [events, deliveries, slow] = ["events", "deliveries", "slow-deliveries"].map((name) => {
       const queue = wiring.queues.find((one) => one.name === `dormouse-${name}`)!
-      expect(queue).toMatchObject({ visibilitySeconds: 180, deadLetter: { arn: `${queue.arn}-dead`, maxReceives: 5 } })
+      expect(queue).toMatchObject({ visibilitySeconds: 360, deadLetter: { arn: `${queue.arn}-dead`, maxReceives: 5 } })
       return queue.arn
     })
     const { rules } = Object.values(wiring.buses).find(({ name }) => name === "dormouse-domain")!

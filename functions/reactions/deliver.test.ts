@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { DeleteScheduleCommand, ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler"
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
 import { Webhook as Standard } from "standardwebhooks"
@@ -214,7 +216,7 @@ describe("messages", () => {
     const { webhook } = await create("/beside")
     await attempted((await sendTest(webhook.id)).id, 1)
     const dead = async () => {
-      time.advance(181 * second)
+      time.advance(361 * second)
       return (await messagesIn("deliveries-dead")).map(({ Body }) => Body)
     }
     await expect.poll(dead, { timeout: 30_000, interval: 300 }).toEqual(['{"poison":true}'])
@@ -246,6 +248,47 @@ describe("a delivery that got lost", () => {
     // The clock has passed the sweeper's own time as well: it may have been faster.
     await sweep()
     expect(await attempted(delivery.id, 4)).toMatchObject({ status: "delivered" })
+    await remove(webhookId)
+  })
+})
+
+describe("what is kept of a delivery", () => {
+  test("is a wide line in the log for each attempt, and a record for thirty days", async () => {
+    const { webhookId, delivery } = await failing("/kept", 503)
+    receiver.behaviours["/kept"] = answering(204)
+    time.advance(10 * second)
+    await attempted(delivery.id, 2)
+    const log = () =>
+      readFileSync(join(app.data, "logs", "dormouse-reactions-deliver.log"), "utf8")
+        .split("\n")
+        .filter((line) => line.includes(delivery.id))
+        .map((line) => JSON.parse(line))
+    await expect.poll(() => log().length, patience).toBe(2)
+    const common = {
+      message: "attempt",
+      accountId: account.accountId,
+      webhookId,
+      deliveryId: delivery.id,
+      eventId: delivery.eventId,
+      eventType: "webhook.test",
+      messageId: expect.any(String),
+      received: 1,
+      milliseconds: expect.any(Number),
+      ageMilliseconds: expect.any(Number),
+      isSlow: false,
+    }
+    const [first, last] = log()
+    expect(first).toMatchObject({ ...common, attempt: 0, statusCode: 503, outcome: "retrying", nextRetryAt: expect.any(String) })
+    expect(last).toMatchObject({ ...common, attempt: 1, statusCode: 204, outcome: "delivered" })
+    expect(log().map(({ error }) => error)).toEqual(["The receiver answered 503.", undefined])
+
+    const rowOfDelivery = async () => (await items(app, `${account.accountId}#deliveries`, delivery.id))[0]
+    const made = Date.parse((await rowOfDelivery())!.createdAt)
+    expect((await rowOfDelivery())!.expiresAt).toBe(Math.floor(made / 1000) + (30 * day) / second)
+    time.advance(29 * day)
+    expect(await rowOfDelivery()).toBeDefined()
+    time.advance(2 * day)
+    await expect.poll(rowOfDelivery, patience).toBeUndefined()
     await remove(webhookId)
   })
 })
