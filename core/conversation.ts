@@ -28,8 +28,7 @@ export async function create(
   agentId: string,
   { message, inputFileIds, ...body }: z.output<typeof Create>,
 ): Promise<z.infer<typeof Started>> {
-  const said = await Message.ofPerson(accountId, { content: message, inputFileIds })
-  const started = await Dispatch.start(accountId, agentId, body, said)
+  const started = await Dispatch.start(accountId, agentId, body, { content: message, inputFileIds })
   return { task: started.task, message: await Message.view(started.row, started.message!) }
 }
 
@@ -39,7 +38,7 @@ export async function say(
   taskId: string,
   body: z.output<typeof Message.Create>,
 ): Promise<z.infer<typeof Started>> {
-  const said = await Message.ofPerson(accountId, body)
+  const said = await Message.ofPerson(accountId, taskId, body)
   await happen(accountId, taskId, (task) => ({
     signal: { kind: "message" },
     messages: [said],

@@ -88,7 +88,7 @@ export async function dispatch(accountId: string, agentId: string, body: Create)
 }
 
 /** Dispatches a task, or a conversation with its first message. Raises what `dispatch` does. */
-export async function start(accountId: string, agentId: string, body: Create, message?: Message.Said) {
+export async function start(accountId: string, agentId: string, body: Create, words?: z.output<typeof Message.Create>) {
   const [agent, account] = await Promise.all([
     Agent.readable(accountId, agentId),
     AccountEntity.get({ accountId }).go({ consistent: true }),
@@ -100,6 +100,7 @@ export async function start(accountId: string, agentId: string, body: Create, me
   const taskId = newId("task")
   const createdAt = now().toISOString()
   const { spec, secret } = await resolve(account.data, taskId, agent.name, version, body)
+  const message = words && (await Message.ofPerson(accountId, taskId, words))
   const { reservedMicros, writes: reservation } = Billing.reserve(account.data, taskId, createdAt)
   const task = {
     ...blank,
@@ -213,8 +214,8 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
     ...(version.containerVersionId === undefined ? {} : { containerVersionId: version.containerVersionId }),
     agentRuntime: version.agentRuntime,
     region: settings.runtimeRegion,
-    instructions: await Text.store(accountId, body.instructions),
-    basePrompt: basePrompt === undefined ? version.basePrompt : await Text.store(accountId, basePrompt),
+    instructions: await Text.storeFor(accountId, taskId, body.instructions),
+    basePrompt: basePrompt === undefined ? version.basePrompt : await Text.storeFor(accountId, taskId, basePrompt),
     ...(version.taskTitleInstructions === undefined ? {} : { titleInstructions: version.taskTitleInstructions }),
     overridesBasePrompt: basePrompt !== undefined,
     ...files,

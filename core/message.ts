@@ -59,19 +59,23 @@ export interface Said {
 }
 
 /** What a person says. Raises `invalid_request` for files that are not there. */
-export async function ofPerson(accountId: string, { content, inputFileIds = [] }: z.output<typeof Create>): Promise<Said> {
+export async function ofPerson(
+  accountId: string,
+  taskId: string,
+  { content, inputFileIds = [] }: z.output<typeof Create>,
+): Promise<Said> {
   const files = await File.resolve(accountId, inputFileIds, "inputFileIds")
   const fileIds = files.map(({ fileId }) => fileId)
-  return { messageId: newId("message"), role: "user", content: await Text.store(accountId, content), fileIds }
+  return { messageId: newId("message"), role: "user", content: await Text.storeFor(accountId, taskId, content), fileIds }
 }
 
 /** What an agent says, as its container reports it. */
-export const said = (accountId: string, messages: z.output<typeof AgentMessage>[]): Promise<Said[]> =>
+export const said = (accountId: string, taskId: string, messages: z.output<typeof AgentMessage>[]): Promise<Said[]> =>
   Promise.all(
     messages.map(async ({ content, usage, cost_usd }) => ({
       messageId: newId("message"),
       role: "assistant" as const,
-      content: await Text.store(accountId, content),
+      content: await Text.storeFor(accountId, taskId, content),
       fileIds: [],
       use: {
         inputTokens: usage.input_tokens,

@@ -193,8 +193,8 @@ export async function completeOutput(ref: Ref, output: z.output<typeof PrepareOu
  * that the agent has not seen.
  */
 export async function complete(ref: Ref, { result, messages, after }: z.output<typeof Complete>) {
-  const said = await Message.said(ref.accountId, messages)
-  const stored = result === null ? undefined : await Text.store(ref.accountId, result)
+  const said = await Message.said(ref.accountId, ref.taskId, messages)
+  const stored = result === null ? undefined : await Text.storeFor(ref.accountId, ref.taskId, result)
   return end(ref, "completed", async (task) => ({
     signal: { kind: "completed", isBehind: await Turn.isBehind(task, after) },
     result: stored,
@@ -204,7 +204,7 @@ export async function complete(ref: Ref, { result, messages, after }: z.output<t
 
 /** The work cannot be done; what was made so far is kept. Sent again, it answers the same. Raises `lease_lost`. */
 export async function fail(ref: Ref, { error, result }: z.output<typeof Fail>) {
-  const stored = result === null || result === undefined ? undefined : await Text.store(ref.accountId, result)
+  const stored = result === null || result === undefined ? undefined : await Text.storeFor(ref.accountId, ref.taskId, result)
   return end(ref, "failed", () => ({ signal: { kind: "failed", error }, result: stored }))
 }
 
@@ -215,7 +215,7 @@ export async function fail(ref: Ref, { error, result }: z.output<typeof Fail>) {
 export async function release(ref: Ref, body: z.output<typeof Release>) {
   if (body.to === "await_input")
     return end(ref, "released", () => ({ signal: { kind: "released", to: body.to, isBehind: false } }))
-  const said = await Message.said(ref.accountId, body.messages)
+  const said = await Message.said(ref.accountId, ref.taskId, body.messages)
   const spec = await Task.spec(ref.accountId, ref.taskId)
   return end(ref, "released", async (task) => ({
     ...(body.to === "pause"

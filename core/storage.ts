@@ -1,7 +1,9 @@
 import {
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   NotFound,
   PutObjectCommand,
   S3Client,
@@ -86,4 +88,19 @@ export async function head(Key: string) {
 /** Deletes an object. Deleting twice is deleting once. */
 export async function remove(Key: string): Promise<void> {
   await s3.send(new DeleteObjectCommand(object(Key)))
+}
+
+/** Deletes every object whose key begins with this, which ends with a slash. */
+export async function removeFolder(Prefix: string): Promise<void> {
+  const Bucket = setting("BUCKET_NAME")
+  // What is deleted is no longer listed, so that each page is the first one.
+  for (;;) {
+    const { Contents = [], IsTruncated } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix }))
+    if (Contents.length) {
+      const Objects = Contents.map(({ Key }) => ({ Key }))
+      const { Errors = [] } = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
+      if (Errors.length) throw new Error(`S3 did not delete ${Errors[0]!.Key}: ${Errors[0]!.Message}`)
+    }
+    if (!IsTruncated) return
+  }
 }

@@ -2,8 +2,9 @@ import { DescribeExecutionCommand } from "@aws-sdk/client-sfn"
 import { DeleteCommand, PutCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { invoke, items, sfnOf, tableOf } from "#test/aws.ts"
+import { invoke, items, objects, sfnOf, tableOf } from "#test/aws.ts"
 import { claimedContainer, storeOutput } from "#test/container.ts"
+import { newAgent } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
 
@@ -42,6 +43,23 @@ describe("DELETE /tasks/{taskId}", () => {
     expect(await rows(id)).toEqual([])
     expect(await items(app, `${account.accountId}#ledger`)).toEqual(ledger)
     expect((await account.send(`DELETE /tasks/${id}`)).status).toBe(404)
+  })
+
+  test("204: its long texts are gone with it, and those of other tasks and of its agent stay", async () => {
+    const long = (word: string) => `${word} `.repeat(2_000).trim()
+    const { id: agentId } = await newAgent(account, { basePrompt: long("Write.") })
+    const conversation = { instructions: long("Report."), message: long("Well?"), overrides: { basePrompt: long("Briefly.") } }
+    const container = await claimedContainer(app, account, { conversation })
+    const other = await claimedContainer(app, account, { task: { instructions: long("Report.") } })
+    const said = { usage: { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 }, cost_usd: 0 }
+    await container.send("turns/complete", { turn_number: 1, messages: [{ content: long("Yes."), ...said }] })
+    await account.send(`POST /tasks/${container.task.id}/cancel`)
+    await container.send("complete", { result: null })
+    expect(await objects(app, "texts/")).toHaveLength(6)
+    expect((await account.send(`DELETE /tasks/${container.task.id}`)).status).toBe(204)
+    expect(await objects(app, `texts/${account.accountId}/${container.task.id}/`)).toEqual([])
+    expect((await account.send(`GET /tasks/${other.task.id}`)).body.instructions).toBe(long("Report."))
+    expect((await account.send(`GET /agents/${agentId}`)).body.currentVersion.basePrompt).toBe(long("Write."))
   })
 
   test("204: the key that it was given is gone with it, and the agent's own stays", async () => {

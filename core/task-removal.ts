@@ -9,6 +9,7 @@ import { due, shards } from "./sweep.ts"
 import { ResultEntity, SpecEntity, TaskEntity } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import { TaskRemovalEntity } from "./task-removal.entity.ts"
+import * as Text from "./text.ts"
 import { transact } from "./transaction.ts"
 
 const s3 = new S3Client({})
@@ -61,6 +62,7 @@ const atOnce = 25
 
 /** Objects before the rows that name them, and the sign that all this is to be done last. */
 async function finish(accountId: string, taskId: string) {
+  await Text.removeFor(accountId, taskId)
   const pages = paginateQuery(
     { client: documents },
     {

@@ -82,7 +82,7 @@ async function take({ accountId, taskId, runId }: Ref) {
  * again, it answers the same. Raises `lease_lost`, `message_waiting`.
  */
 export async function complete(ref: Ref, body: z.output<typeof CompleteTurn>): Promise<z.infer<typeof CompletedTurn>> {
-  const said = await Message.said(ref.accountId, body.messages)
+  const said = await Message.said(ref.accountId, ref.taskId, body.messages)
   const done = await Settlement.happen(ref.accountId, ref.taskId, async (task) => {
     if (task.runId !== ref.runId || task.turnNumber !== body.turn_number || !task.isTurnStarted) return undefined
     return {

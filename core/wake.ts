@@ -19,7 +19,7 @@ export const Create = z
 
 /** Wakes a task that hibernates. Raises `task_not_found`, `not_hibernating`, `waiting_for_credit`. */
 export async function create(accountId: string, taskId: string, body: z.output<typeof Create>): Promise<Task.View> {
-  const message = body.kind === "message" ? await Text.store(accountId, body.message) : undefined
+  const message = body.kind === "message" ? await Text.storeFor(accountId, taskId, body.message) : undefined
   await Settlement.happen(accountId, taskId, ({ status, cycle }) => ({
     // One that has ended does not hibernate either.
     signal: { kind: "wake", reason: body.kind },

@@ -1,7 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
 import { ECSClient } from "@aws-sdk/client-ecs"
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
-import { HeadObjectCommand, S3Client, type S3ServiceException } from "@aws-sdk/client-s3"
+import { HeadObjectCommand, ListObjectsV2Command, S3Client, type S3ServiceException } from "@aws-sdk/client-s3"
 import { SFNClient } from "@aws-sdk/client-sfn"
 import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb"
 
@@ -48,6 +48,13 @@ export const items = async (aws: Aws, partition: string, prefix = ""): Promise<I
     }),
   )
   return Items
+}
+
+/** The keys of the objects in the stack's bucket that begin so. */
+export const objects = async (aws: Aws, Prefix: string): Promise<string[]> => {
+  const s3 = new S3Client({ ...configOf(aws), forcePathStyle: true })
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: "dormouse-data-000000000000", Prefix }))
+  return Contents.map(({ Key }) => Key!)
 }
 
 /** Whether an object lies in the stack's bucket: S3's status, 200 or 404. */
