@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto"
 import { DescribeTasksCommand, StopTaskCommand } from "@aws-sdk/client-ecs"
-import { vi } from "vitest"
 import { type Answer, type App, as, type newAccount } from "./app.ts"
 import { ecsOf, items } from "./aws.ts"
 import { newAgent, newConversation, newTask } from "./make.ts"
+import { untilItWorks } from "./until.ts"
 
 /**
  * Stands in for the program in a task's container. The stack has really started one, which sleeps (see idle-container.ts); what it
@@ -95,7 +95,7 @@ interface Run {
 const startedRun = async (app: App, accountId: string, taskId: string, attempt: number): Promise<Run> => {
   const find = async () =>
     (await items(app, `${accountId}#${taskId}`, "run#")).find((run) => run.attempt === attempt && run.containerArn)
-  return vi.waitFor(
+  return untilItWorks(
     async () => {
       const run = await find()
       if (!run) throw new Error(`Attempt ${attempt} of ${taskId} has not started`)

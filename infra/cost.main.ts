@@ -1,0 +1,35 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { parseArgs } from "node:util"
+import { costTable, profiles, withCosts } from "./cost-table.ts"
+import { evaluateLocal } from "./local-stack.ts"
+
+// `npm run cost -- --tasks 100000 --minutes 12 --hibernations 1 --region us-east-1`: a month's bill by service. With `--write` the bills of
+// three profiles are written into docs/operate.md.
+
+const whole = (name: string, text: string) => {
+  const number = Number(text)
+  if (!Number.isFinite(number) || number < 0) throw new Error(`--${name} is a number from 0 on, not ${text}`)
+  return number
+}
+
+const { values } = parseArgs({
+  options: {
+    tasks: { type: "string", default: "100000" },
+    minutes: { type: "string", default: "12" },
+    hibernations: { type: "string", default: "0" },
+    region: { type: "string", default: "us-east-1" },
+    write: { type: "boolean", default: false },
+  },
+})
+const { tasks, minutes, hibernations, region } = values
+const profile = {
+  tasks: whole("tasks", tasks),
+  minutes: whole("minutes", minutes),
+  hibernations: whole("hibernations", hibernations),
+}
+const graph = await evaluateLocal(undefined, { isolatedNetwork: false })
+console.log(costTable(graph, { "this profile": profile }, region))
+if (values.write) {
+  const guide = new URL("../docs/operate.md", import.meta.url)
+  writeFileSync(guide, withCosts(readFileSync(guide, "utf8"), costTable(graph, profiles, region)))
+}
