@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { expect, test } from "vitest"
@@ -22,4 +22,20 @@ test("no function's bundle is larger than 150 KB gzipped, and each is about as l
     expect(kb, name).toBeLessThanOrEqual(limitKb)
     expect(Math.abs(kb - (golden.gzippedKb[name] ?? 0)), `${name} is ${kb.toFixed(1)} KB`).toBeLessThanOrEqual(toleranceKb)
   }
+})
+
+test("the task image is at most 200 MB compressed, and pi and the daemon are what the golden file says (npm run image:size)", async () => {
+  const golden = JSON.parse(readFileSync(join(root, "bench", "golden", "image.json"), "utf8")) as {
+    gzipMb: number
+    layers: { files: string; gzipMb: number }[]
+  }
+  expect(golden.gzipMb).toBeLessThanOrEqual(200)
+  const { folder } = await build(root)
+  const gzipped = (pattern: string) =>
+    globSync(join(folder, "task-image", pattern))
+      .filter((path) => statSync(path).isFile())
+      .reduce((bytes, path) => bytes + gzipSync(readFileSync(path)).length, 0) / 1_000_000
+  const layer = (name: string) => golden.layers.find(({ files }) => files.includes(name))!.gzipMb
+  expect(Math.abs(gzipped("*.{mjs,sh}") - layer("*.mjs"))).toBeLessThan(0.1)
+  expect(Math.abs(gzipped("pi/**/*") - layer("pi"))).toBeLessThan(0.5)
 })
