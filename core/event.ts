@@ -6,6 +6,7 @@ import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
 import { newId } from "./id.ts"
 import * as Sweep from "./sweep.ts"
 import { modes, SpecEntity, statuses, type TaskRow } from "./task.entity.ts"
+import { TaskRemovalEntity } from "./task-removal.entity.ts"
 
 export const source = "dormouse.tasks"
 
@@ -74,11 +75,16 @@ export async function recall(accountId: string, taskId: string) {
     await EventEntity.patch({ accountId, taskId, sequence }).set(Sweep.due(eventId, millis())).go()
 }
 
+/** What the task was given with, even where it has been deleted since. */
+async function metadataOf({ accountId, taskId }: EventRow): Promise<string> {
+  const { data: spec } = await SpecEntity.get({ accountId, taskId }).go({ attributes: ["metadata"] })
+  if (spec) return spec.metadata
+  const { data: removal } = await TaskRemovalEntity.get({ accountId, taskId }).go()
+  return removal?.metadata ?? "{}"
+}
+
 /** Puts a committed event on the stack's bus. At least once: `detail.id` is what receivers deduplicate by. */
 export async function announce(event: EventRow) {
-  const { data: spec } = await SpecEntity.get({ accountId: event.accountId, taskId: event.taskId }).go({
-    attributes: ["metadata"],
-  })
   const detail: z.input<typeof Detail> = {
     id: event.eventId,
     accountId: event.accountId,
@@ -88,7 +94,7 @@ export async function announce(event: EventRow) {
     status: event.status,
     turnNumber: event.turnNumber ?? null,
     sequence: event.sequence,
-    metadata: JSON.parse(spec?.metadata ?? "{}") as Record<string, unknown>,
+    metadata: JSON.parse(await metadataOf(event)) as Record<string, unknown>,
     occurredAt: event.occurredAt,
   }
   const { Entries, FailedEntryCount } = await bus.send(

@@ -17,6 +17,9 @@ const s3 = new S3Client({})
 /** When the sweeper takes over what nobody has finished. */
 const sweepAfterMs = 10 * 60_000
 
+/** How long events of a task that is gone may still have to be told: as long as the table's stream keeps them. */
+const toldForSeconds = 86_400
+
 /**
  * Removes a task that has ended, with its log, events, outputs and the key that it was given. It is gone with the first write, and what is left of it is removed
  * by whoever comes next, where this call does not get to its end. What it cost stays in the ledger. Raises `task_not_found`,
@@ -24,12 +27,13 @@ const sweepAfterMs = 10 * 60_000
  */
 export async function remove(accountId: string, taskId: string): Promise<void> {
   const { data: begun } = await TaskRemovalEntity.get({ accountId, taskId }).go({ consistent: true })
+  if (begun && begun.sweepAt === undefined) throw new Problem("task_not_found")
   if (!begun) await begin(accountId, taskId)
   await finish(accountId, taskId)
 }
 
 async function begin(accountId: string, taskId: string) {
-  const [task, { overrides }] = await Promise.all([Task.row(accountId, taskId), Task.spec(accountId, taskId)])
+  const [task, { overrides, metadata }] = await Promise.all([Task.row(accountId, taskId), Task.spec(accountId, taskId)])
   if (!isTerminal(task.status)) throw new Problem("task_not_ended")
   const secretId = overrides.providerSecretId
   const refused = await transact({
@@ -37,7 +41,7 @@ async function begin(accountId: string, taskId: string) {
     spec: SpecEntity.delete({ accountId, taskId }),
     result: ResultEntity.delete({ accountId, taskId }),
     secret: secretId === undefined ? undefined : SecretEntity.delete({ accountId, secretId }),
-    removal: TaskRemovalEntity.put({ accountId, taskId, ...due(taskId, millis() + sweepAfterMs) }),
+    removal: TaskRemovalEntity.put({ accountId, taskId, metadata, ...due(taskId, millis() + sweepAfterMs) }),
   })
   // Somebody has removed it at the same moment.
   if (refused.length) throw new Problem("task_not_found")
@@ -77,7 +81,10 @@ async function finish(accountId: string, taskId: string) {
     const items = (Items as Part[]).filter(({ sk }) => !left.includes(sk))
     for (let i = 0; i < items.length; i += atOnce) await Promise.all(items.slice(i, i + atOnce).map(removePart))
   }
-  await TaskRemovalEntity.delete({ accountId, taskId }).go()
+  await TaskRemovalEntity.patch({ accountId, taskId })
+    .set({ expiresAt: Math.ceil(millis() / 1000) + toldForSeconds })
+    .remove(["sweepShard", "sweepAt"])
+    .go()
 }
 
 interface Part {

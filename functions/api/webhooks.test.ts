@@ -1,8 +1,10 @@
+import { marshall } from "@aws-sdk/util-dynamodb"
 import { Webhook as Standard } from "standardwebhooks"
 import { Webhook as Svix } from "svix"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { items } from "#test/aws.ts"
+import { invoke, items } from "#test/aws.ts"
+import { claimedContainer } from "#test/container.ts"
 import { newAgent, newTask } from "#test/make.ts"
 import { answering, type Received, type Receiver, startReceiver } from "#test/receiver.ts"
 
@@ -122,6 +124,22 @@ describe("what a webhook receives", () => {
         },
       ])
     expect(receiver.at("/created")).toHaveLength(1)
+    await account.send(`DELETE /webhooks/${webhook.id}`)
+  })
+
+  test("the metadata of a task even where its end is told only after it was deleted", async () => {
+    const { task, send } = await claimedContainer(app, account, { task: { metadata: { order: 7 } } })
+    await send("complete", { result: null })
+    const events = await items(app, `${account.accountId}#${task.id}`, "event#")
+    await account.send(`DELETE /tasks/${task.id}`)
+    const { webhook, secret } = await create("/late", { eventTypes: ["task.finished"] })
+    const dynamodb = { SequenceNumber: "100", NewImage: marshall(events.at(-1)!) }
+    await invoke(app, "dormouse-reactions-publish", { Records: [{ eventID: "late", eventName: "INSERT", dynamodb }] })
+    const [request] = await arrived("/late")
+    expect(verified(secret, request!)).toMatchObject({
+      type: "task.finished",
+      data: { taskId: task.id, metadata: { order: 7 } },
+    })
     await account.send(`DELETE /webhooks/${webhook.id}`)
   })
 
