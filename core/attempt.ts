@@ -42,9 +42,19 @@ class AttemptsExhausted extends Error {
 export async function start({ accountId, taskId, generation, ...waiting }: Start): Promise<void> {
   const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
   if (!task) return Execution.passOn(waiting.token, undefined, "success")
-  if (task.generation > generation) return Execution.passOn(waiting.token, task, "Superseded")
-  const run = (await resume(task, waiting)) ?? (await begin(await prepare(task, waiting.entry), waiting))
-  if (run?.status === "starting") await startContainer(run, await Task.spec(accountId, taskId))
+  const run = (await resume(task, waiting)) ?? (await startNext(task, generation, waiting))
+  // A container may have claimed its run before the call that started it could say which one it is.
+  if (run && isLive(run) && run.containerArn === undefined) await startContainer(run, await Task.spec(accountId, taskId))
+}
+
+const isLive = ({ status }: RunRow) => status === "starting" || status === "claimed"
+
+/** The next run. Where this very call was made twice, the other one may have begun it meanwhile, or handed the task over. */
+async function startNext(before: TaskRow, generation: number, waiting: Execution.Waiting): Promise<RunRow | undefined> {
+  const task = await prepare(before, waiting.entry)
+  if (task.generation > generation) return goOn(task, waiting.token, "Superseded")
+  const known = task.runId === before.runId ? undefined : await resume(task, waiting)
+  return known ?? begin(task, waiting)
 }
 
 /** The run that this very entry has begun before, with the new token in place of the old. */
@@ -61,13 +71,12 @@ async function resume(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow
 }
 
 /** The task as another entry finds it: without a container that is still thought to run, and with what is due done. */
-async function prepare({ accountId, taskId, runId, container }: TaskRow, entry: string): Promise<TaskRow> {
-  if (runId !== undefined && container !== "none") {
+async function prepare({ accountId, taskId, runId }: TaskRow, entry: string): Promise<TaskRow> {
+  if (runId !== undefined) {
     const run = await Run.row({ accountId, taskId, runId })
-    if (run.entry < entry) {
-      await Settlement.lose(accountId, taskId, runId, "It stopped reporting.")
-      await stop(run, "Superseded by the next attempt")
-    }
+    if (run.entry < entry && isLive(run)) await Settlement.lose(accountId, taskId, runId, "It stopped reporting.")
+    // Also where an earlier try has noted that it is lost, and came no further.
+    if (run.entry < entry && (isLive(run) || run.status === "lost")) await stop(run, "Superseded by the next attempt")
   }
   await Settlement.happen(accountId, taskId, (task) => (isDue(task) ? { signal: { kind: "due" } } : undefined))
   return Task.row(accountId, taskId)
@@ -174,7 +183,7 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
   const said = `${reason}${exitCode === undefined ? "" : ` (exit code ${exitCode})`}`
   // Whatever else runs in the cluster may be started by words like these.
   const { data: run } = await RunEntity.get(ref).go({ consistent: true })
-  if (run?.status !== "starting" && run?.status !== "claimed") return
+  if (!run || !isLive(run)) return
   const unusable = /CannotPullContainer|pull image/i.test(reason)
     ? `The container image could not be pulled: ${reason}`
     : run.status === "starting" && whyUnfit(exitCode)

@@ -156,7 +156,7 @@ export async function sweep(): Promise<void> {
       .dueForSweep({ sweepShard })
       .lt({ sweepAt: at })
       .go({ pages: "all", attributes: ["accountId", "taskId"] })
-    for (const { accountId, taskId } of data) await look({ accountId, taskId })
+    await Sweep.each(data.map((due) => () => look(due)))
   }
 }
 

@@ -1,5 +1,6 @@
 import * as Billing from "./billing.ts"
 import * as Settlement from "./settlement.ts"
+import { each } from "./sweep.ts"
 import type { TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 
@@ -22,5 +23,6 @@ export async function wake(accountId: string, taskId: string): Promise<void> {
 
 /** Wakes the tasks that waited for the credit which the account has been given. */
 export async function granted(accountId: string): Promise<void> {
-  for (const taskId of await Billing.paused(accountId)) await wake(accountId, taskId)
+  const paused = await Billing.paused(accountId)
+  await each(paused.map((taskId) => () => wake(accountId, taskId)))
 }

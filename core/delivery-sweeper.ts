@@ -1,7 +1,7 @@
 import { millis } from "./clock.ts"
 import { DeliveryEntity, type DeliveryRow } from "./delivery.entity.ts"
 import * as Delivery from "./delivery.ts"
-import { shards } from "./sweep.ts"
+import { each, shards } from "./sweep.ts"
 import { isRefused } from "./transaction.ts"
 
 /** Finds deliveries whose message or schedule got lost, and puts them on their way again. */
@@ -15,10 +15,17 @@ export async function sweep(): Promise<{ looked: number }> {
   const before = new Date(millis()).toISOString()
   const found = await Promise.all(shards.map((shard) => dueIn(shard, before)))
   const deliveries = found.flat()
-  for (const { accountId, deliveryId } of deliveries) {
+  const look = async (accountId: string, deliveryId: string) => {
     const delivery = await Delivery.find(accountId, deliveryId)
     if (delivery) await mend(delivery)
   }
+  await each(
+    deliveries.map(
+      ({ accountId, deliveryId }) =>
+        () =>
+          look(accountId, deliveryId),
+    ),
+  )
   return { looked: deliveries.length }
 }
 

@@ -136,13 +136,21 @@ export async function sweep(): Promise<number> {
       .lt({ sweepAt: now })
       .go({ pages: "all", attributes: ["accountId", "fileId"] }),
   )
-  for (const { accountId, fileId } of due) {
-    const file = await evenDeleted(accountId, fileId)
-    if (!file) continue
-    await Storage.remove(file.objectKey)
-    await FileEntity.delete({ accountId, fileId }).go()
-  }
+  await Sweep.each(
+    due.map(
+      ({ accountId, fileId }) =>
+        () =>
+          forget(accountId, fileId),
+    ),
+  )
   return due.length
+}
+
+async function forget(accountId: string, fileId: string) {
+  const file = await evenDeleted(accountId, fileId)
+  if (!file) return
+  await Storage.remove(file.objectKey)
+  await FileEntity.delete({ accountId, fileId }).go()
 }
 
 /** Row to wire, field by field: a new column stays private until someone adds it here. */

@@ -241,17 +241,20 @@ export async function claimed(ref: Ref): Promise<RunRow> {
   return run
 }
 
-/** Counts what a model request used. Never refused: what was used was used. */
+/**
+ * Counts what a model request used, whatever has become of the run: what was used was used. A transaction, since the SDK may send a
+ * write twice, and only a transaction counts once then.
+ */
 export async function meter(ref: Ref, tokens: { input: number; output: number; cacheRead: number; cacheWrite: number }) {
-  await RunEntity.patch(ref)
-    .add({
+  await transact({
+    run: RunEntity.patch(ref).add({
       requests: 1,
       inputTokens: tokens.input,
       outputTokens: tokens.output,
       cacheReadTokens: tokens.cacheRead,
       cacheWriteTokens: tokens.cacheWrite,
-    })
-    .go()
+    }),
+  })
 }
 
 async function patchClaimed(ref: Ref, set: Partial<RunRow>, add: { beats?: number } = {}): Promise<RunRow> {

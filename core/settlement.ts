@@ -139,13 +139,15 @@ function runAfter(run: RunRow, change: Change, { signal, reason }: Step, at: str
   return signal.kind === "turn_taken" ? { billedFrom: at, heartbeatAt: at } : undefined
 }
 
-/** Whatever the gateway metered since we read the run would be lost to the task, so it is a condition. */
+/** Whatever the gateway metered or the daemon reported since we read the run would be lost to the task, so it is a condition. */
 function patchRun(run: RunRow, { billedFrom, ...set }: Partial<RunRow>) {
   const { accountId, taskId, runId } = run
   return RunEntity.patch({ accountId, taskId, runId })
     .set({ ...set, ...(billedFrom === undefined ? {} : { billedFrom }) })
     .remove(billedFrom === undefined ? ["billedFrom"] : [])
-    .where((row, { eq }) => `${eq(row.status, run.status)} AND ${eq(row.requests, run.requests)}`)
+    .where((row, { eq }) =>
+      [eq(row.status, run.status), eq(row.requests, run.requests), eq(row.modelCostMicros, run.modelCostMicros)].join(" AND "),
+    )
 }
 
 /**

@@ -16,11 +16,23 @@ import * as Upload from "./upload.ts"
 
 /** Finds and mends what got stuck, and clears away what nobody wants any more. */
 
-/** Looks at everything that is due. Answers how many of each kind it looked at. */
+/** Looks at everything that is due, and answers how many of each kind that was. Rejects at the end where something could not be mended. */
 export async function sweep() {
-  const looked = { tasks: await sweepTasks(), uploads: await Upload.sweep(), files: await File.sweep() }
-  await Checkpoint.sweep()
-  await TaskRemoval.resume()
+  const looked = { tasks: 0, uploads: 0, files: 0 }
+  const kinds = [
+    async () => {
+      looked.tasks = await sweepTasks()
+    },
+    async () => {
+      looked.uploads = await Upload.sweep()
+    },
+    async () => {
+      looked.files = await File.sweep()
+    },
+    Checkpoint.sweep,
+    TaskRemoval.resume,
+  ]
+  await Sweep.each(kinds)
   return looked
 }
 
@@ -32,7 +44,14 @@ async function sweepTasks() {
       .lt({ sweepAt: now })
       .go({ pages: "all", attributes: ["accountId", "taskId"] }),
   )
-  for (const { accountId, taskId } of tasks) await Task.unlessDeleted(async () => mend(await Task.row(accountId, taskId)))
+  const mendOne = (accountId: string, taskId: string) => async () => mend(await Task.row(accountId, taskId))
+  await Sweep.each(
+    tasks.map(
+      ({ accountId, taskId }) =>
+        () =>
+          Task.unlessDeleted(mendOne(accountId, taskId)),
+    ),
+  )
   return tasks.length
 }
 

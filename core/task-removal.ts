@@ -5,7 +5,7 @@ import { millis, now } from "./clock.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
-import { due, shards } from "./sweep.ts"
+import { due, each, shards } from "./sweep.ts"
 import { ResultEntity, SpecEntity, TaskEntity } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import { TaskRemovalEntity } from "./task-removal.entity.ts"
@@ -54,7 +54,13 @@ export async function resume(): Promise<void> {
       .dueForSweep({ sweepShard })
       .lt({ sweepAt: now().toISOString() })
       .go({ pages: "all", attributes: ["accountId", "taskId"] })
-    for (const { accountId, taskId } of data) await finish(accountId, taskId)
+    await each(
+      data.map(
+        ({ accountId, taskId }) =>
+          () =>
+            finish(accountId, taskId),
+      ),
+    )
   }
 }
 

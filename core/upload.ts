@@ -177,11 +177,19 @@ export async function sweep(): Promise<number> {
       .lt({ sweepAt: now })
       .go({ pages: "all", attributes: ["accountId", "uploadId"] }),
   )
-  for (const { accountId, uploadId } of due) {
-    const { data: upload } = await UploadEntity.get({ accountId, uploadId }).go({ consistent: true })
-    if (upload) await giveUp(upload)
-  }
+  await Sweep.each(
+    due.map(
+      ({ accountId, uploadId }) =>
+        () =>
+          look(accountId, uploadId),
+    ),
+  )
   return due.length
+}
+
+async function look(accountId: string, uploadId: string) {
+  const { data: upload } = await UploadEntity.get({ accountId, uploadId }).go({ consistent: true })
+  if (upload) await giveUp(upload)
 }
 
 /** In this order, so that whoever is interrupted here goes on here, and nobody can complete an upload whose bytes are being deleted. */

@@ -210,8 +210,9 @@ const nextTurn = async ({ run, keep }: Desk, { number }: Turn): Promise<Next> =>
   }
 }
 
-/** Everything is saved and said already. */
+/** Everything is saved and said already. The turn of a message that has come in this very moment waits for the credit as well. */
 const stopWaiting = async (run: Run, cause: "cancelled" | "paused"): Promise<Next> => {
   if (cause === "cancelled") return { code: await reportFailure(run, "The task was cancelled.", null) }
-  return (await release(run, { to: "await_input" })) ?? { code: await reportStopped(run, null) }
+  const left = (await release(run, { to: "await_input" })) ?? (await release(run, { to: "pause" }))
+  return left ?? { code: await reportStopped(run, null) }
 }

@@ -247,6 +247,21 @@ test("when the credit is used up the run is saved and paused, not failed", async
   expect(stage.api.seen.segments).toHaveLength(1)
 })
 
+test.each(["message_waiting", "turn_running"])(
+  "without credit for the message that comes in the very moment of leaving (%s), its turn waits and is not lost",
+  async (code) => {
+    const stage = await startStage({
+      bundle: { turn: conversation(1, message(1, "Hello.")), warm: { turn_seconds: 60, run_seconds: 60 } },
+      script: [said("Hello.")],
+    })
+    await stage.until(() => stage.api.seen.turns.length === 1)
+    stage.api.play.refuse.release = { code, message: "There is more to do." }
+    stage.api.play.signals = [{ kind: "pause" }]
+    expect(await stage.ended, stage.printed()).toBe(0)
+    expect(stage.api.seen.released).toEqual({ to: "pause", messages: [] })
+  },
+)
+
 test("a cancelled conversation ends at once while it waits for a message", async () => {
   const stage = await startStage({ bundle: { turn: conversation(1, message(1, "Hello.")) }, script: [said("Hello.")] })
   await stage.until(() => stage.api.seen.turns.length === 1)

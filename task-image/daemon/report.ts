@@ -64,13 +64,16 @@ export const end = async (run: Run, call: () => Promise<unknown>): Promise<0 | "
   return "message_waiting"
 }
 
-/** Whether the API took an end: it does not while there is a message that the agent has not seen. */
+/** What the API says while there is a message that the agent has not seen, or a turn that it has been given and not begun. */
+const unseen = ["message_waiting", "turn_running"]
+
+/** Whether the API took an end: it does not while there is more to do. */
 export const isTaken = async (call: () => Promise<unknown>): Promise<boolean> => {
   try {
     await call()
     return true
   } catch (error) {
-    if (!(error instanceof Refused && error.code === "message_waiting")) throw error
+    if (!(error instanceof Refused && unseen.includes(error.code ?? ""))) throw error
     return false
   }
 }

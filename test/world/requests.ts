@@ -1,0 +1,85 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
+import { AwsError, type JsonService } from "#local/service.ts"
+
+/** Hands every request of the SDK to the embedded AWS without a network in between. */
+
+export interface Request {
+  headers: Record<string, string | undefined>
+  method: string
+  path: string
+  query?: Record<string, string>
+  body?: string | Uint8Array
+}
+
+export interface Reply {
+  response: { statusCode: number; headers: Record<string, string>; body: Uint8Array }
+}
+
+/** A request on its way to AWS: `send` takes it there. */
+export type Intercept = (request: Request, send: () => Promise<Reply>) => Promise<Reply>
+
+/** `TransactWriteItems`, `SendTaskSuccess` … */
+export const operationOf = ({ headers, method }: Request) => headers["x-amz-target"]?.split(".").at(-1) ?? `${method} object`
+
+export const textOf = (body: string | Uint8Array = "") => (typeof body === "string" ? body : Buffer.from(body).toString())
+
+const reply = (statusCode: number, body: object | undefined, headers: Record<string, string> = {}): Reply => ({
+  response: { statusCode, headers, body: Buffer.from(body === undefined ? "" : JSON.stringify(body)) },
+})
+
+const regionOf = ({ headers }: Request) => /\/\d{8}\/([a-z0-9-]+)\//.exec(headers.authorization ?? "")?.[1] ?? "us-east-1"
+
+const callService = async (services: JsonService[], request: Request): Promise<Reply> => {
+  const target = request.headers["x-amz-target"]!
+  const [name, operation] = target.split(".") as [string, string]
+  const service = services.find((one) => one.target === name)!
+  const input = JSON.parse(textOf(request.body) || "{}") as Record<string, unknown>
+  try {
+    return reply(200, await service.call(operation, input, { accessKeyId: "operator", region: regionOf(request) }))
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error
+    const { code, message, status, extra } = error
+    return reply(status, { __type: code, message, ...extra }, { "x-amzn-errortype": code })
+  }
+}
+
+const xml = (name: string, content = ""): Reply => ({
+  response: {
+    statusCode: 200,
+    headers: { "content-type": "application/xml" },
+    body: Buffer.from(`<${name}>${content}</${name}>`),
+  },
+})
+
+/** Of a bucket nothing but what the control plane asks for: what is there, how large it is, and that it goes. */
+const callBucket = (bucket: Map<string, number>, { method, path, query = {}, body }: Request): Reply => {
+  const key = path.split("/").slice(2).join("/")
+  const size = bucket.get(key)
+  if (method === "HEAD")
+    return size === undefined ? reply(404, undefined) : reply(200, undefined, { "content-length": `${size}` })
+  if (method === "GET" && "list-type" in query) {
+    const found = [...bucket].filter(([name]) => name.startsWith(query.prefix!))
+    const contents = found.map(([name, bytes]) => `<Contents><Key>${name}</Key><Size>${bytes}</Size></Contents>`)
+    return xml("ListBucketResult", contents.join(""))
+  }
+  if (method === "POST" && "delete" in query) {
+    for (const [, name] of textOf(body).matchAll(/<Key>(.*?)<\/Key>/g)) bucket.delete(name!)
+    return xml("DeleteResult")
+  }
+  if (method !== "DELETE") throw new Error(`The bucket of this world does not know ${method} ${path}`)
+  bucket.delete(key)
+  return reply(204, undefined)
+}
+
+/** Takes over the requests of every client of this process. The answer takes that back. */
+export const takeRequests = (services: JsonService[], bucket: Map<string, number>, intercept: Intercept) => {
+  const handler = Object.getPrototypeOf(new DynamoDBClient({}).config.requestHandler)
+  const original = handler.handle
+  handler.handle = (request: Request) =>
+    intercept(request, async () =>
+      request.headers["x-amz-target"] ? callService(services, request) : callBucket(bucket, request),
+    )
+  return () => {
+    handler.handle = original
+  }
+}
