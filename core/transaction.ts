@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { TransactionCanceledException } from "@aws-sdk/client-dynamodb"
 import { TransactWriteCommand, type TransactWriteCommandInput } from "@aws-sdk/lib-dynamodb"
 import { documents } from "./aws.ts"
@@ -48,7 +49,8 @@ export async function transact<Name extends string>(writes: Writes<Name>): Promi
   if (!TransactItems.length) return []
   for (let attempt = 1; ; attempt++) {
     try {
-      await documents.send(new TransactWriteCommand({ TransactItems }))
+      // A try whose answer got lost is sent again by the SDK: by its token it is known, and done once.
+      await documents.send(new TransactWriteCommand({ TransactItems, ClientRequestToken: randomUUID() }))
       return passing(step)
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
