@@ -23,10 +23,11 @@ const daily = () => {
   return points.filter((_, i) => i % every === today)
 }
 
-/** Where something went wrong once: two starts at a time, and containers that nobody knew how to stop. */
+/** Where something went wrong once, or easily may: two starts at a time, containers that nobody knows how to stop, a late token. */
 const hasBroken = ({ scenario, fault }: Point) =>
   (fault.mode === "delivered twice" && fault.transition === "run 2" && fault.operation === "GetItem" && fault.index % 2 === 1) ||
   (fault.mode === "throttled" && fault.operation === "StopTask") ||
+  (fault.mode === "stale read" && fault.transition === "park 1") ||
   (fault.mode === "crash after" && fault.operation === "RunTask" && scenario.includes("does not listen"))
 
 const tried = async (some: Point[]) =>

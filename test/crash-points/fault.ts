@@ -19,7 +19,7 @@ export const modes = [
   "timeout without effect",
   /** AWS refuses every try for now. */
   "throttled",
-  /** While the answer travels, the task is cancelled. */
+  /** While the answer travels, the task is cancelled, and everybody hears of that. */
   "stale read",
   /** Whoever invoked it does so again, and that one overtakes it here. */
   "delivered twice",
@@ -104,6 +104,7 @@ const effects: Record<Mode, (send: Send, invocation: Invocation) => Promise<Repl
   "stale read": async (send, { life }) => {
     const reply = await send()
     await aside(() => life.cancelNow()).catch(unlessRefused)
+    await life.world.time.settle()
     return reply
   },
   "delivered twice": async (send, { again }) => {

@@ -114,11 +114,12 @@ export const invariants: Record<string, (evidence: Evidence) => boolean> = {
       ({ startedBy, stoppedAt = Number.POSITIVE_INFINITY }) =>
         stoppedAt <= endOf(runs.find(({ runId }) => startedBy.endsWith(runId))) + graceMs,
     ),
-  "8 the ledger adds up: to the balance, and to what the task cost": (evidence) => {
+  "8 the books balance: the ledger, what the task cost, and the storage that it took": (evidence) => {
     const { ledger, account, task } = evidence
     const of = (kind: string) => entriesOf(evidence, kind)
     return (
       sumOf(ledger, "amountMicros") === account.balanceMicros &&
+      account.checkpointBytes === 0 &&
       of("release").length === 1 &&
       sumOf(of("reservation"), "amountMicros") === -sumOf(of("release"), "amountMicros") &&
       -sumOf(of("charge"), "amountMicros") === task.costMicros &&

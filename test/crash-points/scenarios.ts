@@ -107,8 +107,9 @@ export const scenarios: Record<string, Scenario> = {
     status: "finished",
     live: async (life) => {
       await life.dispatch()
-      await life.claim()
+      const late = await life.claim()
       const next = await life.claim(2)
+      await late.ask("a word too late", (ref) => Run.fail(ref, { error: "Too late." }))
       await next.complete()
     },
   },
