@@ -119,6 +119,7 @@ export class Life {
     const { accountId, agentId } = this.home
     const body = Dispatch.Create.parse({ instructions: "Write the report." })
     const task = await this.askOnce("dispatch", () => Dispatch.dispatch(accountId, agentId, body))
+    this.learn(task.id)
     this.taskId = task.id
   }
 
@@ -126,6 +127,7 @@ export class Life {
     const { accountId, agentId } = this.home
     const body = Conversation.Create.parse({ instructions: "Help.", message: "Which flowers bloom?", overrides })
     const { task } = await this.askOnce("converse", () => Conversation.create(accountId, agentId, body))
+    this.learn(task.id)
     this.taskId = task.id
   }
 

@@ -142,8 +142,7 @@ const begin = async (world: World, home: Home, isConversation: boolean): Promise
   const make = async () =>
     isConversation ? (await Conversation.create(accountId, agentId, talk)).task : Dispatch.dispatch(accountId, agentId, once)
   const { id } = await world.time.drive(make())
-  life.taskId = id
-  life.tasks.add(id)
+  life.learn(id)
   await world.time.settle()
   return { world, life, model: begun(isConversation), agent: undefined }
 }
