@@ -4,6 +4,7 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { HeadObjectCommand, ListObjectsV2Command, S3Client, type S3ServiceException } from "@aws-sdk/client-s3"
 import { SFNClient } from "@aws-sdk/client-sfn"
 import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb"
+import { untilItWorks } from "./until.ts"
 
 /** AWS of a stack, with the operator's keys: what is stored and what runs, read as an operator would. */
 
@@ -56,6 +57,21 @@ export const objects = async (aws: Aws, Prefix: string): Promise<string[]> => {
   const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: "dormouse-data-000000000000", Prefix }))
   return Contents.map(({ Key }) => Key!)
 }
+
+/**
+ * Everything of a task once all of it was published, in their order: until then the stream's reader takes marks off events and signals, which
+ * a comparison would take for a change.
+ */
+export const published = (aws: Aws, accountId: string, taskId: string): Promise<Item[]> =>
+  untilItWorks(
+    async () => {
+      const all = await items(aws, `${accountId}#${taskId}`)
+      const waiting = all.filter(({ sk, sweepAt }) => /^(event|signal)#/.test(sk) && sweepAt)
+      if (waiting.length) throw new Error(`Not published yet: ${waiting.map(({ sk }) => sk)}`)
+      return all
+    },
+    { timeout: 20_000, interval: 30 },
+  )
 
 /** Whether an object lies in the stack's bucket: S3's status, 200 or 404. */
 export const objectAt = async (aws: Aws, Key: string): Promise<number | undefined> => {

@@ -6,6 +6,7 @@ import { build } from "../build/bundle.ts"
 import { startStack } from "../local/stack.ts"
 import type { Aws } from "./aws.ts"
 import { idleBundles } from "./idle-container.ts"
+import { keepTrace } from "./stack.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -24,6 +25,7 @@ export default async function setup(project: TestProject) {
   project.provide("stack", { apiUrl: stack.apiUrl, awsUrl: stack.awsUrl, credentials: stack.credentials })
   return async () => {
     await stack.stop()
+    keepTrace(data)
     rmSync(data, { recursive: true, force: true })
   }
 }

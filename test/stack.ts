@@ -1,10 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { startStack } from "../local/stack.ts"
 import type { Wiring } from "../local/wiring.ts"
 import type { App } from "./app.ts"
 import { idleBundles } from "./idle-container.ts"
+
+/** Keeps what roles made use of, for `npm run permissions`, where somebody has asked for it. */
+export const keepTrace = (data: string) => {
+  const folder = process.env.DORMOUSE_TRACE
+  if (!folder) return
+  mkdirSync(folder, { recursive: true })
+  cpSync(join(data, "permissions-used.json"), join(folder, `${basename(data)}.json`))
+}
 
 interface Otherwise {
   /** Its containers do nothing, so that the test can speak for them: see container.ts. */
@@ -35,6 +43,7 @@ export const ownStack = async (
     data,
     stop: async () => {
       await stack.stop()
+      keepTrace(data)
       rmSync(data, { recursive: true, force: true })
     },
   }

@@ -1,7 +1,7 @@
 import { DescribeExecutionCommand } from "@aws-sdk/client-sfn"
 import { describe, expect, test } from "vitest"
 import { as, newAccount, shared } from "#test/app.ts"
-import { items, sfnOf } from "#test/aws.ts"
+import { items, published, sfnOf } from "#test/aws.ts"
 import { type Container, claimedContainer, hashOf, newContainer, newRunToken } from "#test/container.ts"
 import { defaults } from "#test/make.ts"
 
@@ -151,6 +151,7 @@ describe("POST /agent/tasks/{run_id}/heartbeat", () => {
   test("200: touches the run's row and nothing else", async () => {
     const container = await claimedContainer(app, account)
     const others = async () => (await stored(container, "")).filter(({ sk }) => !sk.startsWith("run#"))
+    await published(app, account.accountId, container.task.id)
     const before = await others()
     for (let i = 0; i < 4; i++) await container.send("heartbeat", {})
     expect(await others()).toEqual(before)
@@ -397,7 +398,7 @@ describe("after the end", () => {
   test("409 lease_lost: the run token opens nothing any more", async () => {
     const container = await claimedContainer(app, account)
     await container.send("complete", { result: null })
-    const before = await stored(container, "")
+    const before = await published(app, account.accountId, container.task.id)
     const calls: [string, object][] = [
       ["heartbeat", {}],
       ["logs", { sequence: 1, lines: [line("late")] }],

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { items } from "#test/aws.ts"
+import { items, published } from "#test/aws.ts"
 import { type Container, claimedContainer, containerOf, stopContainer } from "#test/container.ts"
 import { defaults, newAgent, newConversation } from "#test/make.ts"
 
@@ -135,7 +135,7 @@ describe("a turn", () => {
   test("completed twice, it is completed once", async () => {
     const container = await conversation()
     const first = await completeTurn(container, 1, "Snowdrops.")
-    const before = await items(app, `${account.accountId}#${container.task.id}`)
+    const before = await published(app, account.accountId, container.task.id)
     expect((await completeTurn(container, 1, "Snowdrops.")).body).toEqual(first.body)
     expect(await items(app, `${account.accountId}#${container.task.id}`)).toEqual(before)
     expect(codeOf(await completeTurn(container, 2, "Roses."))).toEqual([409, "lease_lost"])
@@ -266,7 +266,7 @@ describe("POST /conversations/{taskId}/autonomous", () => {
 
   test("200: nothing changes, no event", async () => {
     const container = await conversation()
-    const before = await items(app, `${account.accountId}#${container.task.id}`)
+    const before = await published(app, account.accountId, container.task.id)
     expect((await toggle(container, false)).body).toMatchObject({ task: { mode: "conversation" }, event: null })
     expect(await items(app, `${account.accountId}#${container.task.id}`)).toEqual(before)
   })

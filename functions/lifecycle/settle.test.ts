@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { invoke, items } from "#test/aws.ts"
+import { invoke, items, published } from "#test/aws.ts"
 import { type Container, claimedContainer, newContainer, statusOf } from "#test/container.ts"
 
 const app = shared()
@@ -70,7 +70,7 @@ describe("nothing changes", () => {
   test("meanwhile: where the task ended by itself", async () => {
     const container = await claimedContainer(app, account)
     await container.send("complete", { result: "Done." })
-    const before = await stored(container)
+    const before = await published(app, account.accountId, container.task.id)
     await settle(container.task.id, "States.Timeout", "")
     expect(await stored(container)).toEqual(before)
   })
@@ -78,7 +78,7 @@ describe("nothing changes", () => {
   test("twice: where it was settled before, or is at the same moment", async () => {
     const container = await claimedContainer(app, account)
     await Promise.all([1, 2].map(() => settle(container.task.id, "States.Timeout", "")))
-    const before = await stored(container)
+    const before = await published(app, account.accountId, container.task.id)
     await settle(container.task.id, "Other", "Another reason.")
     expect(await stored(container)).toEqual(before)
     expect(before.filter(({ sk }) => sk.startsWith("signal#"))).toHaveLength(1)

@@ -1,7 +1,7 @@
 import { marshall } from "@aws-sdk/util-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { type Item, invoke, items } from "#test/aws.ts"
+import { type Item, invoke, items, published } from "#test/aws.ts"
 import { type Container, claimedContainer, newContainer } from "#test/container.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 
@@ -43,7 +43,7 @@ describe("an event", () => {
   test("twice: a task that is announced again starts no second execution and no second container", async () => {
     const container = await newContainer(app, account)
     const [created] = await stored(container, "event#")
-    const before = await stored(container, "")
+    const before = await published(app, account.accountId, container.task.id)
     expect(await publish(created!, created!)).toEqual(done)
     expect(await stored(container, "")).toEqual(before)
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { invoke, items } from "#test/aws.ts"
+import { invoke, items, published } from "#test/aws.ts"
 import { type Container, claimedContainer, containerOf, newContainer, stopContainer } from "#test/container.ts"
 
 const app = shared()
@@ -102,7 +102,7 @@ describe("nothing changes", () => {
     await stopped(starterOf(container))
     const next = await containerOf(app, account.accountId, container.task, 2)
     await next.claim()
-    const before = await stored(container)
+    const before = await published(app, account.accountId, container.task.id)
     await stopped(starterOf(container))
     expect(await stored(container)).toEqual(before)
     expect((await logOf(container))[0]).toBe(
@@ -113,7 +113,7 @@ describe("nothing changes", () => {
   test("meanwhile: a run that had ended by itself stays as it ended", async () => {
     const container = await claimedContainer(app, account)
     await container.send("complete", { result: "Done." })
-    const before = await stored(container)
+    const before = await published(app, account.accountId, container.task.id)
     await stopped(starterOf(container))
     expect(await stored(container)).toEqual(before)
   })
