@@ -102,6 +102,9 @@ describe("a command that cannot be carried out", () => {
     ["a word that is none", ["dance"], "There is no command dance"],
     ["an argument left out", ["key", "create"], "ACCOUNT is missing"],
     ["a sum that is no number", ["credit", "grant", "acc_1", "much", "--id", "1"], "USD is a number, not much"],
+    ["a word too many", ["task", "show", "tsk_1", "tsk_2"], "tsk_2 is one word too many"],
+    ["a word where there is none", ["account", "create", "Acme"], "Acme is one word too many"],
+    ["a port that is none", ["--aws-port", "70000", "key", "create", "acc_1"], "--aws-port is a port from 1 to 65535, not 70000"],
     ["an option that is none", ["task", "show", "--loud"], "Unknown option '--loud'"],
   ])("%s: says so, with the usage, and ends with 2", async (_, words, why) => {
     const { code, err } = await dormouse(...words)
@@ -112,6 +115,27 @@ describe("a command that cannot be carried out", () => {
 
   test("a task that is not there: the stack's own words, and 1", async () => {
     expect(await dormouse("task", "show", "tsk_none")).toEqual({ code: 1, out: "", err: "There is no such task." })
+  })
+
+  test("an address that is none, and a key that is none: the fields, by their names, and 1", async () => {
+    expect(await dormouse("account", "create", "--email", "nobody")).toEqual({
+      code: 1,
+      out: "",
+      err: "email: Invalid email address",
+    })
+    const operation = { operation: "ensureAccount", apiKey: "short", creditUsd: 0 }
+    await expect(app.operate(operation)).rejects.toThrow("apiKey: A key is ac_live_ and 16 to 128 letters and digits")
+  })
+
+  test("no region of AWS: says how to name one", () => {
+    const home = mkdtempSync(join(tmpdir(), "dormouse-home-"))
+    const { status, stderr } = spawnSync(process.execPath, [main, "key", "create", "acc_1"], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH, HOME: home, AWS_EC2_METADATA_DISABLED: "true" },
+    })
+    rmSync(home, { recursive: true })
+    expect(stderr).toContain("There is no AWS region: set AWS_REGION, or say --local")
+    expect(status).toBe(2)
   })
 
   test("no stack in the data folder: says where it looked", () => {

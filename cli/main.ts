@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util"
-import { commands, Misuse } from "./commands.ts"
+import { type Command, commands, Misuse } from "./commands.ts"
 import { fieldsText, storyText } from "./render.ts"
 import { carryOut, Refusal } from "./stack.ts"
 
@@ -41,8 +41,10 @@ async function main(args: string[]): Promise<string> {
   if (values.help || !noun) return usage
   const command = commands[`${noun} ${verb}`]
   if (!command) throw new Misuse(`There is no command ${noun} ${verb}`.trim())
+  const surplus = rest[wordsOf(command)]
+  if (surplus !== undefined) throw new Misuse(`${surplus} is one word too many`)
   const { tenant, local, data, json } = values
-  const target = { tenant, local: local ? { data, awsPort: values["aws-port"] } : undefined }
+  const target = { tenant, local: local ? { data, awsPort: portOf(values["aws-port"]) } : undefined }
   let operation: object | undefined = command.operation(rest, values)
   let answer: unknown
   while (operation) {
@@ -51,6 +53,15 @@ async function main(args: string[]): Promise<string> {
   }
   if (json) return JSON.stringify(answer, null, 2)
   return command === commands["task show"] ? storyText(answer as Parameters<typeof storyText>[0]) : fieldsText(answer)
+}
+
+/** How many words follow the command's own two, options apart. */
+const wordsOf = ({ usage }: Command) => usage.replace(/ \[?--.*/, "").split(" ").length - 2
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new Misuse(`--aws-port is a port from 1 to 65535, not ${text}`)
+  return port
 }
 
 function parse(args: string[]) {

@@ -7,7 +7,7 @@ export interface Target {
   /** First part of the stack's names. */
   tenant: string
   /** The stack of this machine, in this data folder, at this port of AWS's protocols. */
-  local?: { data: string; awsPort: string } | undefined
+  local?: { data: string; awsPort: number } | undefined
 }
 
 /** The stack's own function refused, in its words. */
@@ -17,14 +17,17 @@ export class Refusal extends Error {}
 export async function carryOut({ tenant, local }: Target, operation: object): Promise<unknown> {
   const client = new LambdaClient(local ? onThisMachine(local) : {})
   const command = new InvokeCommand({ FunctionName: `${tenant}-operate-operate`, Payload: JSON.stringify(operation) })
-  const { FunctionError, Payload } = await client.send(command)
+  const { FunctionError, Payload } = await client.send(command).catch((error: Error) => {
+    if (error.message !== "Region is missing") throw error
+    throw new Misuse("There is no AWS region: set AWS_REGION, or say --local for the stack of this machine")
+  })
   const answer: unknown = JSON.parse(Buffer.from(Payload ?? []).toString("utf8") || "null")
   if (FunctionError) throw new Refusal(wordsOf((answer as { errorMessage?: string }).errorMessage ?? FunctionError))
   return answer
 }
 
 /** The operator's key pair is kept in the data folder, where `npm start` made it. */
-function onThisMachine({ data, awsPort }: { data: string; awsPort: string }) {
+function onThisMachine({ data, awsPort }: { data: string; awsPort: number }) {
   const path = join(data, "aws-secret")
   if (!existsSync(path)) throw new Misuse(`There is no stack in ${data}: start one with npm start, or say --data`)
   const secretAccessKey = readFileSync(path, "utf8").trim()

@@ -53,7 +53,7 @@ export const Update = z
 export const Create = z.strictObject({
   accountId: z.string().optional(),
   name: z.string().max(limits.name).nullable().default(null),
-  email: z.string().max(limits.name).nullable().default(null),
+  email: z.email().max(limits.name).nullable().default(null),
   billingMode: z.enum(billingModes).default("standard"),
 })
 

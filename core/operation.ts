@@ -4,6 +4,7 @@ import * as ApiKey from "./api-key.ts"
 import * as Billing from "./billing.ts"
 import * as Erasure from "./erasure.ts"
 import { derivedId } from "./id.ts"
+import { Problem } from "./problem.ts"
 import * as Story from "./story.ts"
 import * as Sweeper from "./sweeper.ts"
 
@@ -16,7 +17,7 @@ export const Operation = z.discriminatedUnion("operation", [
     operation: z.literal("ensureAccount"),
     apiKey: z.string(),
     name: z.string().nullable().default(null),
-    email: z.string().nullable().default(null),
+    email: z.email().nullable().default(null),
     creditUsd: z.number().min(0),
   }),
   Story.Asked.extend({ operation: z.literal("showTask") }),
@@ -25,7 +26,18 @@ export const Operation = z.discriminatedUnion("operation", [
 ])
 
 /** Carries out one operation. All of them may be sent twice. */
-export async function carryOut(operation: z.output<typeof Operation>) {
+export const carryOut = (operation: z.output<typeof Operation>) =>
+  perform(operation).catch((error: unknown) => {
+    throw inWords(error)
+  })
+
+/** Who invokes a function by name is told of an error's message alone, so that has to name the fields that are wrong. */
+function inWords(error: unknown): unknown {
+  const { issues } = (error instanceof Problem ? error.extra : {}) as { issues?: { path: string; message: string }[] }
+  return issues ? new Error(issues.map(({ path, message }) => `${path}: ${message}`).join("; ")) : error
+}
+
+async function perform(operation: z.output<typeof Operation>) {
   switch (operation.operation) {
     case "createAccount":
       return Account.create(operation)
