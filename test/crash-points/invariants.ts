@@ -106,7 +106,7 @@ export const invariants: Record<string, (evidence: Evidence) => boolean> = {
     executions.every((status) => status !== "RUNNING"),
   "4 events are numbered from 1 without gaps": ({ task, events }) =>
     events.length === task.eventSequence && events.every(({ sequence }, i) => sequence === i + 1),
-  "5 every event is told": ({ events, told, life }) => events.every(({ eventId }) => told.has(eventId)),
+  "5 every event is told": ({ events, told }) => events.every(({ eventId }) => told.has(eventId)),
   "6 one request is one task": (evidence) => reservationsOf(evidence).length === 1,
   "7 no container runs on": ({ containers, runs }) =>
     containers.every(

@@ -37,14 +37,14 @@ const plant = (copy: string, { file, find, replace }: Bug) => {
   return () => writeFileSync(path, text)
 }
 
-/** Whether the tests fail. Tests that never end have noticed something as well. */
-const areFailing = (copy: string, { tests }: Bug) =>
+/** Whether the tests fail. Tests that do not end in time say nothing. */
+const areFailing = (copy: string, { tests }: Pick<Bug, "tests">) =>
   new Promise<boolean>((resolve) => {
     const { files, name, needsStack } = suiteOf(tests)
     const config = needsStack ? [] : ["--config", "test/mutants/vitest.config.ts"]
     const args = ["run", ...config, ...files, ...(name === undefined ? [] : ["-t", name]), "--bail", "1"]
     const run = spawn(join(root, "node_modules/.bin/vitest"), args, { cwd: copy, stdio: "ignore", timeout: minutes * 60_000 })
-    run.on("exit", (code) => resolve(code !== 0))
+    run.on("exit", (code) => resolve(code === 1))
   })
 
 interface Outcome {
@@ -54,8 +54,13 @@ interface Outcome {
 
 const chosen = bugs.filter(({ kind }) => process.argv.slice(2).every((word) => kind.includes(word)))
 
-const worker = async (left: Bug[], done: Outcome[]) => {
-  const copy = copyTree()
+/** Tests that fail without a bug would seem to catch all of them. */
+const control = async (copy: string) => {
+  for (const tests of new Set(chosen.map((bug) => bug.tests)))
+    if (await areFailing(copy, { tests })) throw new Error(`The tests of ${tests} fail without any bug`)
+}
+
+const worker = async (left: Bug[], done: Outcome[], copy: string) => {
   for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
     const mend = plant(copy, bug)
     const isCaught = await areFailing(copy, bug)
@@ -76,7 +81,9 @@ const table = (outcomes: Outcome[]) => [
 
 const left = [...chosen]
 const outcomes: Outcome[] = []
-await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, () => worker(left, outcomes)))
+const copies = Array.from({ length: Math.min(2, availableParallelism()) }, copyTree)
+await control(copies[0]!)
+await Promise.all(copies.map((copy) => worker(left, outcomes, copy)))
 const caught = outcomes.filter(({ isCaught }) => isCaught).length
 const summary = `${caught} of ${outcomes.length} planted bugs are caught.`
 console.log(summary)
