@@ -90,7 +90,9 @@ export const openLab = async () => {
   const remove = async (own: Life, removal: (life: Life) => Promise<unknown>) => {
     await removal(own)
     await world.time.pass(20 * 60_000)
-    const left = (await world.items(`${home.accountId}#${own.taskId}`)).map(({ sk }) => sk)
+    const stored = await world.items(`${home.accountId}#${own.taskId}`)
+    // The sign of the removal stays for a day, for whoever is still to be told of the task.
+    const left = stored.map(({ sk }) => sk).filter((sk) => sk !== "removal")
     return left.length ? [`${left} is left of it`] : []
   }
 
