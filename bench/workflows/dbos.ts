@@ -56,6 +56,8 @@ const startPostgres = async () => {
   const port = await freePort()
   const options = ["-D", data, "-k", folder, "-h", "127.0.0.1", "-p", String(port)]
   const server = spawn(join(bin, "postgres"), options, { ...nobody, cwd: folder, stdio: "ignore" })
+  // However the bench ends.
+  process.once("exit", () => server.kill("SIGKILL"))
   const isReady = () => {
     try {
       execFileSync(join(bin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)], { stdio: "ignore" })

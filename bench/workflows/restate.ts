@@ -62,6 +62,8 @@ export const openRestate = async (packages: string): Promise<System> => {
     },
     stdio: "ignore",
   })
+  // However the bench ends.
+  process.once("exit", () => server.kill("SIGKILL"))
   await untilHealthy(`http://127.0.0.1:${admin}/health`)
   const registered = await fetch(`http://127.0.0.1:${admin}/deployments`, {
     method: "POST",
