@@ -148,7 +148,9 @@ async function startContainer({ accountId, taskId, runId, taskDefinition }: RunR
       DORMOUSE_CLAIM_TOKEN: await Run.claimToken(ref),
     },
   })
-  await RunEntity.patch(ref).set({ containerArn }).go()
+  const { data } = await RunEntity.patch(ref).set({ containerArn }).go({ response: "all_new" })
+  // Whoever ended the run while its container was started did not know what to stop.
+  if (!isLive(data as RunRow)) await stop(data as RunRow, "The run has ended")
 }
 
 const unused = {
