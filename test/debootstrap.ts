@@ -4,7 +4,8 @@ import { join } from "node:path"
 
 /** Images without Docker: their file systems made by debootstrap, and a container of one made by bubblewrap. Both take root. */
 
-const ubuntu = process.env.UBUNTU_MIRROR ?? ""
+/** Where Ubuntu's packages are, said by whoever has such a mirror. */
+export const ubuntuMirror = process.env.UBUNTU_MIRROR ?? ""
 
 /** The mirror from which this machine has its own packages. */
 const debian = () =>
@@ -15,7 +16,7 @@ const debian = () =>
 const sources = {
   bookworm: () => [debian()],
   // Debian has no package with Ubuntu's keys.
-  jammy: () => [ubuntu, "--no-check-gpg"],
+  jammy: () => [ubuntuMirror, "--no-check-gpg"],
 }
 
 export type Suite = keyof typeof sources
