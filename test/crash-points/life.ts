@@ -180,7 +180,8 @@ export class Life {
     const last = await this.row()
     if (last.completedAt === undefined && !last.isCancelling) await this.world.time.drive(this.cancelNow())
     await this.world.time.until(async () => (await this.row()).completedAt !== undefined)
-    await this.world.time.pass(250_000)
+    // Long enough for whatever is to be killed, and for the sweeps after the one that failed.
+    await this.world.time.pass(this.isSwept ? 21 * 60_000 : 250_000)
     return this.row()
   }
 }
