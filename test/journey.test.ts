@@ -149,5 +149,5 @@ const steps = [
   "dormouse-lifecycle-run TransactWriteItems",
   "dormouse-agent-tasks TransactWriteItems",
   "dormouse-agent-outputs PutItem",
-  "dormouse-gateway-models UpdateItem",
+  "dormouse-gateway-models TransactWriteItems",
 ]

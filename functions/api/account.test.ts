@@ -145,7 +145,7 @@ describe("the operator", () => {
   test("cannot give one account's key to another", async () => {
     const [one, other] = [await newAccount(app, { creditUsd: 0 }), await newAccount(app, { creditUsd: 0 })]
     const create = { operation: "createKey", accountId: other.accountId, apiKey: one.apiKey }
-    await expect(app.operate(create)).rejects.toThrow("The request is not valid.")
+    await expect(app.operate(create)).rejects.toThrow("apiKey: This key is in use")
     expect((await one.send("GET /account")).body.id).toBe(one.accountId)
   })
 })
