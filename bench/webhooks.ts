@@ -24,7 +24,7 @@ interface Cost {
 }
 
 const deliveries = 500
-const samples = 100
+const samples = 400
 
 /** The stack. Where nobody empties its queues, the bench delivers by itself. */
 async function beStack(isConsumed: boolean) {

@@ -34,7 +34,7 @@ export const signalsOf = (task: TaskRow): z.infer<typeof Signal>[] => [
 ]
 
 /** How often a waiting `recv` looks. */
-const lookMs = 200
+const lookMs = 100
 
 /**
  * What the container does not know yet: the next turn, which begins by that, or messages that steer the running one. Waits for it.
