@@ -52,7 +52,7 @@ export const commands: Record<string, Command> = {
   },
   "credit grant": {
     usage: "credit grant ACCOUNT USD --id ID",
-    means: "add credit, or take some away; the same ID again is the same grant",
+    means: "add credit, or take some away (-- ACCOUNT -5); the same ID again is the same grant",
     operation: ([accountId, usd], { id }) => ({
       operation: "grantCredit",
       accountId: given(accountId, "ACCOUNT"),

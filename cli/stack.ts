@@ -15,7 +15,8 @@ export class Refusal extends Error {}
 
 /** Has the stack's operator function carry out an operation, and answers what it answers. Rejects with a `Refusal` where it does not. */
 export async function carryOut({ tenant, local }: Target, operation: object): Promise<unknown> {
-  const client = new LambdaClient(local ? onThisMachine(local) : {})
+  // Not tried again by itself: what was made by a call whose answer got lost would be made twice.
+  const client = new LambdaClient({ ...(local ? onThisMachine(local) : {}), maxAttempts: 1 })
   const command = new InvokeCommand({ FunctionName: `${tenant}-operate-operate`, Payload: JSON.stringify(operation) })
   const { FunctionError, Payload } = await client.send(command).catch((error: Error) => {
     if (error.message !== "Region is missing") throw error

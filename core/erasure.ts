@@ -41,7 +41,7 @@ const s3 = new S3Client({})
  * deleted key for a minute. Raises `task_not_ended`.
  */
 export async function erase({ accountId, progress = begun }: z.output<typeof Erase>) {
-  if (progress === begun) await refuseWhatRuns(accountId)
+  await refuseWhatRuns(accountId)
   const until = millis() + callMs
   let so: Progress = { ...progress, objects: progress.objects + (await removeObjects(accountId, until)) }
   while (millis() < until) {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { isDeepStrictEqual } from "node:util"
 import { millis } from "#core/clock.ts"
 import type { RequestContext } from "./iam.ts"
 import { AwsError, type Caller } from "./service.ts"
@@ -26,7 +27,7 @@ const grantable: Record<Key["usage"], readonly string[]> = {
   ENCRYPT_DECRYPT: ["Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"],
   GENERATE_VERIFY_MAC: ["GenerateMac", "VerifyMac"],
 }
-const always = ["DescribeKey", "CreateGrant", "RetireGrant"]
+const always = ["DescribeKey", "RetireGrant"]
 
 const validation = (message: string) => new AwsError("ValidationException", message)
 const optional = (input: Input, ...names: string[]) =>
@@ -58,7 +59,7 @@ export class Grants {
         .map(({ GrantToken: _, ...grant }) => grant)
       return { Grants, Truncated: false }
     },
-    RevokeGrant: (input, caller) => this.#remove(this.#known({ ...input, KeyId: this.#find(input, caller).arn })),
+    RevokeGrant: (input, caller) => this.#remove(this.#known({ GrantId: input.GrantId, KeyId: this.#find(input, caller).arn })),
     RetireGrant: (input) => this.#remove(this.#known(input)),
   }
 
@@ -100,7 +101,9 @@ export class Grants {
 
   #known({ KeyId, GrantId, GrantToken }: Input): Grant {
     const found = this.#all.find((grant) =>
-      GrantToken === undefined ? grant.KeyId === KeyId && grant.GrantId === GrantId : grant.GrantToken === GrantToken,
+      GrantToken === undefined
+        ? grant.KeyId === KeyId && grant.GrantId === GrantId
+        : grant.GrantToken === GrantToken && (KeyId === undefined || grant.KeyId === KeyId),
     )
     if (!found) throw new AwsError("NotFoundException", `Grant '${String(GrantId ?? GrantToken)}' does not exist`)
     return found
@@ -131,5 +134,5 @@ function isWithin(
 }
 
 /** A grant of the same name for the same is not made twice. */
-const isSame = (grant: Grant, about: object) =>
-  Object.entries(about).every(([name, value]) => JSON.stringify(grant[name as keyof Grant]) === JSON.stringify(value))
+const isSame = ({ GrantId: _, GrantToken: __, CreationDate: ___, ...grant }: Grant, about: object) =>
+  isDeepStrictEqual(grant, about)

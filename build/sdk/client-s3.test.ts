@@ -2,7 +2,7 @@ import * as realS3 from "@aws-sdk/client-s3"
 import { getSignedUrl as realGetSignedUrl } from "@aws-sdk/s3-request-presigner"
 import { afterEach, describe, expect, test } from "vitest"
 import * as s3 from "./client-s3.ts"
-import { answering, compare, type Library, withoutMetadata } from "./compare.ts"
+import { answering, compare, heardSince, type Library, send, withoutMetadata } from "./compare.ts"
 import { getSignedUrl } from "./s3-request-presigner.ts"
 
 const place = { Bucket: "bucket", Key: "a/b c/ä'(1)!*&+=~;:@$,[].txt" }
@@ -79,6 +79,21 @@ describe("a failure is raised as the SDK raises it", () => {
       status,
     ])
   })
+
+  test.each(["ListObjectsV2Command", "DeleteObjectsCommand"])(
+    "%s, answered 200 with an error, is made again",
+    async (command) => {
+      const input = { Bucket: "bucket", Delete: { Objects: [{ Key: "a" }] } }
+      answering(
+        { body: xml("InternalError") },
+        { body: command === "DeleteObjectsCommand" ? "<DeleteResult/>" : "<ListBucketResult/>" },
+      )
+      const { error } = await send(s3, "S3Client", command, input)
+      expect([error, heardSince().length]).toEqual([undefined, 2])
+      answering({ body: xml("InternalError") })
+      expect((await send(s3, "S3Client", command, input)).error).toMatchObject({ name: "InternalError", status: 503 })
+    },
+  )
 
   test("HeadObjectCommand, which is answered without words", async () => {
     answering({ status: 404 })

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream"
 import { buffer, text } from "node:stream/consumers"
 import type { HttpResponse } from "@smithy/core/protocols"
 import { type Call, Client, type Command, type Input } from "./client.ts"
-import { named, unescaped } from "./error.ts"
+import { inXml, named, unescaped } from "./error.ts"
 
 export class S3Client extends Client {
   protected override readonly service = { host: "s3", signed: "s3" }
@@ -134,8 +134,8 @@ export class DeleteObjectsCommand implements Command {
     }
   }
 
-  async output({ body }: HttpResponse) {
-    const errors = elements(await text(body), "Error")
+  async output(response: HttpResponse) {
+    const errors = elements(await documentOf(response), "Error")
     return errors.length ? { Errors: errors } : {}
   }
 }
@@ -152,8 +152,8 @@ export class ListObjectsV2Command implements Command {
     return { method: "GET", path: `/${input.Bucket}/`, query: { "list-type": "2", ...texts(input, names) } }
   }
 
-  async output({ body }: HttpResponse) {
-    const document = await text(body)
+  async output(response: HttpResponse) {
+    const document = await documentOf(response)
     return {
       Contents: elements(document, "Contents").map(({ Size, LastModified, ...others }) => ({
         ...others,
@@ -164,6 +164,13 @@ export class ListObjectsV2Command implements Command {
       NextContinuationToken: valuesIn(document).NextContinuationToken,
     }
   }
+}
+
+/** S3 may find out only after it has answered 200 that it cannot answer: then the document is that of an error, which passes. */
+async function documentOf(response: HttpResponse): Promise<string> {
+  const document = await text(response.body)
+  if (/^\s*(<\?xml[^>]*>)?\s*<Error>/.test(document)) throw inXml(document, { ...response, statusCode: 503 })
+  return document
 }
 
 /** The elements of a name, each with the text of those in it. S3 writes plain elements with nothing mixed, and no CDATA. */

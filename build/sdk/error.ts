@@ -36,7 +36,8 @@ export async function failureOf(response: Answer): Promise<ServiceException> {
   return new ServiceException(plain(name), message, response, others)
 }
 
-function inXml(body: string, response: Answer) {
+/** The failure that an XML document tells of. */
+export function inXml(body: string, response: Answer) {
   const value = (tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(body)?.[1]
   return new ServiceException(value("Code") ?? "UnknownError", unescaped(value("Message") ?? "UnknownError"), response)
 }

@@ -151,9 +151,15 @@ describe("a task in bubblewrap", () => {
     const behind = createServer((_, response) => response.end("through the door"))
     await new Promise<void>((resolve) => behind.listen({ path: socket, writableAll: true }, resolve))
     aws.options.doors.push({ port: portOf(inside!), socket })
+    const elsewhere = "/var/lib/dormouse-sandbox-test.sock"
+    const service = createServer((_, response) => response.end("a service of this machine"))
+    rmSync(elsewhere, { force: true })
+    await new Promise<void>((resolve) => service.listen({ path: elsewhere, writableAll: true }, resolve))
     const script = `
       const ask = (port) => fetch("http://127.0.0.1:" + port).then((answer) => answer.text(), ({ cause }) => cause.code)
       say([await ask(${portOf(inside!)}), await ask(${portOf(outside!)})])
+      const net = await import("node:net")
+      say([await new Promise((resolve) => net.connect("${elsewhere}").on("connect", resolve).on("error", ({ code }) => resolve(code)))])
       const os = await import("node:os")
       say(Object.keys(os.networkInterfaces()))
       process.on("SIGTERM", () => { say("asked to stop"); process.exit(7) })
@@ -163,12 +169,19 @@ describe("a task in bubblewrap", () => {
     const awsvpcConfiguration = { subnets: ["subnet-1"], assignPublicIp: "DISABLED" as const }
     const task = await aws.run(script, { networkConfiguration: { awsvpcConfiguration } })
     await expect.poll(() => aws.said(task), { timeout: 10_000 }).toContain("ready")
-    expect(aws.said(task).slice(0, 2)).toEqual([["through the door", "ECONNREFUSED"], ["lo"]])
+    expect(aws.said(task).slice(0, 3)).toEqual([["through the door", "ECONNREFUSED"], ["ENOENT"], ["lo"]])
     await aws.stop(task)
     await ended(task)
     expect(aws.said(task)).toContain("asked to stop")
     expect(aws.events.at(-1)!.detail.containers).toContainEqual(expect.objectContaining({ name: "agent", exitCode: 7 }))
-    for (const server of [inside!, outside!, behind]) server.close()
+    for (const server of [inside!, outside!, behind, service]) server.close()
+  })
+
+  it("without a network ends when its command is killed, as the command does", async () => {
+    const awsvpcConfiguration = { subnets: ["subnet-1"], assignPublicIp: "DISABLED" as const }
+    const task = await aws.run('process.kill(process.pid, "SIGKILL")', { networkConfiguration: { awsvpcConfiguration } })
+    await ended(task)
+    expect(aws.events.at(-1)!.detail.containers).toContainEqual(expect.objectContaining({ name: "agent", exitCode: 137 }))
   })
 
   it("is refused more processes than a container may have, by the kernel", async () => {

@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { connect, createServer } from "node:net"
+import { constants } from "node:os"
 
 // The first process of a container without a network: it offers on loopback ports what sockets of this machine lead to, and runs the
 // container's command. `doorway.ts 3000=/run/dormouse/api.sock … -- command`. It is shown to the container as it stands, so it may
@@ -22,11 +23,19 @@ const open = ([port, socket]: [string, string]) =>
     server.listen(Number(port), "127.0.0.1", resolve)
   })
 
+let child: ChildProcess | undefined
+let isStopped = false
+// To the first process of a container no signal means anything that it does not ask for itself.
+process.on("SIGTERM", () => {
+  isStopped = true
+  child?.kill("SIGTERM")
+})
+
 await Promise.all(doors.map(open))
-const child = spawn(program, words, { stdio: "inherit" })
-process.on("SIGTERM", () => child.kill("SIGTERM"))
+child = spawn(program, words, { stdio: "inherit" })
+if (isStopped) child.kill("SIGTERM")
 child.once("error", (error) => {
   console.error(error)
   process.exit(127)
 })
-child.once("exit", (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)))
+child.once("exit", (code, signal) => process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0)))

@@ -63,11 +63,15 @@ const optional = () => {
   return names.filter((name) => join("/opt", name) !== daemonFolder).flatMap((name) => show(join("/opt", name)))
 }
 
+/** Where services of a machine keep sockets, besides `/run`: through one of them a container without a network would have a way out. */
+const withSockets = ["/var/lib", "/var/cache", "/nix/var", "/snap"]
+
 /** Private places of this machine that lie inside what is shown. */
-const hidden = (data: string) => {
+const hidden = ({ data, doors }: Launch) => {
   const shown = [...system, "/opt"]
-  const isShown = (path: string) => shown.some((folder) => path.startsWith(folder + sep))
-  const places = [data, homedir()].filter((path) => existsSync(path)).map((path) => realpathSync(path))
+  const isShown = (path: string) => shown.some((folder) => path === folder || path.startsWith(folder + sep))
+  const wanted = [data, homedir(), ...(doors ? withSockets : [])]
+  const places = wanted.filter((path) => existsSync(path)).map((path) => realpathSync(path))
   return [...new Set(places)].filter(isShown).flatMap((path) => ["--tmpfs", path, "--remount-ro", path])
 }
 
@@ -129,7 +133,7 @@ const inside = (launch: Launch, all: Mount[], info: number): string[] => [
   ...["--perms", "0755", "--dir", "/opt", "--perms", "0755", "--dir", daemonFolder],
   ...optional(),
   ...["--tmpfs", "/run", "--perms", "0755", "--dir", "/home"],
-  ...hidden(launch.data),
+  ...hidden(launch),
   ...["--proc", "/proc", "--dev", "/dev"],
   ...all.flatMap(bind),
   ...["/run", "/dev", "/"].flatMap((path) => ["--remount-ro", path]),

@@ -80,6 +80,14 @@ describe("live text", () => {
     expect(said[1]!.isWellFormed()).toBe(true)
   })
 
+  test("does not hold up the end of a turn where a put is never answered", async () => {
+    const live = createLiveText(() => new Promise(() => undefined))
+    live.add("a")
+    const closed = live.close()
+    await pass(1000)
+    await closed
+  })
+
   test("is left as it stands when the turn ends, once nothing is on its way", async () => {
     const { said, put, end } = puts()
     const live = createLiveText(put)

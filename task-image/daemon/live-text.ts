@@ -3,6 +3,9 @@ import { deltaCharacters } from "../../core/protocol.ts"
 
 const pauseMs = 1000
 
+/** The end of a long text, without half a character at the cut. */
+const cut = (text: string) => text.slice(-deltaCharacters).replace(/^[\udc00-\udfff]/, "")
+
 /**
  * What the agent says in its turn, for whoever follows it: `put` is given all of it so far, at the first word and then at most once a
  * second, never two at a time. Nothing depends on it, so what cannot be put is left.
@@ -14,7 +17,7 @@ export const createLiveText = (put: (text: string) => Promise<unknown>) => {
 
   const next = () => {
     isIdle = !isNew
-    if (isIdle) return
+    if (isIdle || isClosed) return
     isNew = false
     putting = putNow()
   }
@@ -25,20 +28,24 @@ export const createLiveText = (put: (text: string) => Promise<unknown>) => {
 
   return {
     add: (delta: string) => {
-      // Without half a character at the cut.
-      text = (text + delta).slice(-deltaCharacters).replace(/^[\udc00-\udfff]/, "")
+      text = cut(text + delta)
       isNew = true
       if (isIdle) next()
     },
     /** Begins a paragraph, where something else came in between. */
     pause: () => {
-      if (text && !text.endsWith("\n\n")) text += "\n\n"
+      if (text && !text.endsWith("\n\n")) text = cut(`${text}\n\n`)
     },
-    /** Resolves when nothing is on its way any more. */
+    /** Resolves when nothing is on its way any more, or has been for long enough: the turn's end does not wait for it. */
     close: async () => {
       isClosed = true
       cancel()
-      await putting
+      let cancelWait: () => void = () => undefined
+      const longEnough = new Promise<void>((resolve) => {
+        cancelWait = after(pauseMs, resolve)
+      })
+      await Promise.race([putting, longEnough])
+      cancelWait()
     },
   }
 }
