@@ -5,7 +5,7 @@ import { configOf, items } from "#test/aws.ts"
 import { startBreakingAws } from "#test/breaking-aws.ts"
 import { useAwsOf } from "#test/core-env.ts"
 import { answering, type Receiver, startReceiver } from "#test/receiver.ts"
-import { type OwnStack, ownStack } from "#test/stack.ts"
+import { type OwnStack, ownStack, withoutConsumers } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
 
 // The functions that announce and deliver crash at every call that they make. Nobody else reads the queues of this stack.
@@ -21,10 +21,7 @@ let Fanout: typeof import("./fanout.ts")
 beforeAll(async () => {
   app = await ownStack({}, undefined, {
     idle: true,
-    rewire: (wiring) => ({
-      ...wiring,
-      eventSources: wiring.eventSources.filter(({ source }) => !source.startsWith("arn:aws:sqs:")),
-    }),
+    rewire: withoutConsumers,
   })
   aws = await startBreakingAws(app.awsUrl)
   useAwsOf({ ...app, awsUrl: aws.url }, "dormouse-reactions-deliver")

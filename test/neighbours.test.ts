@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "./app.ts"
 import { configOf, invoke, items } from "./aws.ts"
 import { hanging, type Receiver, startReceiver } from "./receiver.ts"
-import { type OwnStack, ownStack } from "./stack.ts"
+import { type OwnStack, ownStack, withoutConsumers } from "./stack.ts"
 import { moveTime } from "./time.ts"
 
 // What the receivers of one account do to the deliveries of another. Nobody reads the queues of this stack but the test: it has one
@@ -24,10 +24,7 @@ let receiver: Receiver
 beforeAll(async () => {
   app = await ownStack({}, undefined, {
     idle: true,
-    rewire: (wiring) => ({
-      ...wiring,
-      eventSources: wiring.eventSources.filter(({ source }) => !source.startsWith("arn:aws:sqs:")),
-    }),
+    rewire: withoutConsumers,
   })
   sqs = new SQSClient({ ...configOf(app), useQueueUrlAsEndpoint: false })
   receiver = await startReceiver({ "/hangs": hanging })

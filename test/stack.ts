@@ -22,6 +22,12 @@ interface Otherwise {
   rewire?: (wiring: Wiring) => Wiring
 }
 
+/** A stack whose queues nobody reads but the test. */
+export const withoutConsumers = (wiring: Wiring): Wiring => ({
+  ...wiring,
+  eventSources: wiring.eventSources.filter(({ source }) => !source.startsWith("arn:aws:sqs:")),
+})
+
 /** A stack of a test's own: to move its time, to look at its counters, to kill what it runs. */
 export const ownStack = async (
   env: Record<string, string> = {},
