@@ -141,7 +141,7 @@ async function startContainer({ accountId, taskId, runId, taskDefinition }: RunR
     definition: taskDefinition,
     place,
     token: runId,
-    startedBy: `${accountId}/${taskId}/${runId}`,
+    startedBy: startedBy(ref),
     environment: {
       DORMOUSE_API_URL: Place.apiUrlOf(place),
       DORMOUSE_RUN_ID: runId,
@@ -211,9 +211,13 @@ export async function settle(accountId: string, taskId: string, error: string, c
 }
 
 async function stop(run: RunRow, reason: string) {
-  if (!run.containerArn) return
-  await Fargate.stop(run, run.containerArn, reason)
+  // The call that started a container may not have lived to say which one it is.
+  const arn = run.containerArn ?? (await Fargate.find(run, startedBy(run)))
+  if (arn !== undefined) await Fargate.stop(run, arn, reason)
 }
+
+/** What ECS knows a run's container by. */
+const startedBy = ({ accountId, taskId, runId }: Run.Ref) => `${accountId}/${taskId}/${runId}`
 
 /** What a person reads as the task's error. A Lambda's cause is JSON with the message inside. */
 const sentence = (error: string, cause: string) => {

@@ -17,7 +17,7 @@ import type {
 import { RunEntity } from "./run.entity.ts"
 import * as Sweep from "./sweep.ts"
 import { TaskEntity } from "./task.entity.ts"
-import { check, isRefused, transact } from "./transaction.ts"
+import { check, transact, unlessRefused } from "./transaction.ts"
 
 /**
  * Checkpoints: what a task's workspace is made from in its next container. Runs store objects under their own ids and move the head;
@@ -187,12 +187,8 @@ async function read(ref: { accountId: string; taskId: string }): Promise<Checkpo
 
 async function begin(ref: Ref) {
   const row = { ...key(ref), objects: [], bytes: 0, createdAt: now().toISOString(), ...Sweep.due(ref.taskId, millis() + keptMs) }
-  try {
-    await CheckpointEntity.create(row).go()
-  } catch (error) {
-    // Another part of the same checkpoint was faster.
-    if (!isRefused(error)) throw error
-  }
+  // Another part of the same checkpoint may have been faster.
+  await unlessRefused(CheckpointEntity.create(row))
 }
 
 async function refuseUnlessClaimed(ref: Ref) {

@@ -5,7 +5,7 @@ import type { Message } from "./delivery-queue.ts"
 import * as Egress from "./egress.ts"
 import { waitAfter } from "./retry.ts"
 import * as Text from "./text.ts"
-import { isRefused, transact } from "./transaction.ts"
+import { transact, unlessRefused } from "./transaction.ts"
 import { WebhookEntity, type WebhookRow } from "./webhook.entity.ts"
 import * as Webhook from "./webhook.ts"
 import * as Signature from "./webhook-signature.ts"
@@ -91,7 +91,7 @@ async function makeSlow(delivery: DeliveryRow, webhook: WebhookRow, outcome: Out
   const change = WebhookEntity.patch({ accountId, webhookId })
     .set({ isSlow: true })
     .where((attributes, { eq }) => eq(attributes.revision, revision))
-  await isWritten(change)
+  await unlessRefused(change)
   await Delivery.send({ ...delivery, nextRetryAt: undefined }, true)
   return { ...lineOf(delivery, outcome, undefined), outcome: "slow" }
 }
@@ -165,17 +165,8 @@ async function write(delivery: DeliveryRow, set: Partial<DeliveryRow>, webhook?:
     const refused = await transact({ delivery: change, webhook })
     if (!refused.includes("webhook")) return refused.length === 0
   }
-  return isWritten(change)
+  return unlessRefused(change)
 }
-
-const isWritten = (change: { go(): Promise<unknown> }): Promise<boolean> =>
-  change.go().then(
-    () => true,
-    (error: unknown) => {
-      if (isRefused(error)) return false
-      throw error
-    },
-  )
 
 async function cancel(delivery: DeliveryRow): Promise<Line> {
   const { lastStatusCode } = delivery

@@ -2,7 +2,7 @@ import { millis } from "./clock.ts"
 import { DeliveryEntity, type DeliveryRow } from "./delivery.entity.ts"
 import * as Delivery from "./delivery.ts"
 import { each, shards } from "./sweep.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 /** Finds deliveries whose message or schedule got lost, and puts them on their way again. */
 
@@ -48,16 +48,10 @@ async function mend(delivery: DeliveryRow) {
   if (isOurs && !isLost) await Delivery.send({ ...delivery, nextRetryAt: undefined })
 }
 
-async function change({ accountId, deliveryId, attemptCount, ...before }: DeliveryRow, set: Partial<DeliveryRow>, ends: boolean) {
-  try {
-    await DeliveryEntity.patch({ accountId, deliveryId })
+const change = ({ accountId, deliveryId, attemptCount, ...before }: DeliveryRow, set: Partial<DeliveryRow>, ends: boolean) =>
+  unlessRefused(
+    DeliveryEntity.patch({ accountId, deliveryId })
       .set(set as { sweeps: number })
       .remove(ends ? ["nextRetryAt", "sweepShard", "sweepAt"] : [])
-      .where((row, { eq }) => `${eq(row.attemptCount, attemptCount)} AND ${eq(row.sweeps, before.sweeps)}`)
-      .go()
-    return true
-  } catch (error) {
-    if (isRefused(error)) return false
-    throw error
-  }
-}
+      .where((row, { eq }) => `${eq(row.attemptCount, attemptCount)} AND ${eq(row.sweeps, before.sweeps)}`),
+  )

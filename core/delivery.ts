@@ -7,7 +7,7 @@ import { limits } from "./limits.ts"
 import { Problem } from "./problem.ts"
 import * as Sweep from "./sweep.ts"
 import * as Text from "./text.ts"
-import { isRefused, transact } from "./transaction.ts"
+import { transact, unlessRefused } from "./transaction.ts"
 import type { WebhookRow } from "./webhook.entity.ts"
 import * as Webhook from "./webhook.ts"
 
@@ -99,11 +99,7 @@ export async function announce(webhook: WebhookRow, { eventId, taskId, payload }
   const deliveryId = derivedIdAt("delivery", Date.parse(payload.timestamp), eventId, webhookId)
   const told = { eventId, eventType: payload.type, payload: await store(accountId, payload), ...(taskId ? { taskId } : {}) }
   const delivery = { ...blank(webhook, deliveryId), ...told, isRequested: false }
-  try {
-    await DeliveryEntity.create(delivery).go()
-  } catch (error) {
-    if (!isRefused(error)) throw error
-  }
+  await unlessRefused(DeliveryEntity.create(delivery))
   await send(delivery, webhook.isSlow)
 }
 

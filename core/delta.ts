@@ -3,7 +3,7 @@ import { millis, now } from "./clock.ts"
 import { DeltaEntity, type DeltaRow } from "./delta.entity.ts"
 import type { SaySoFar } from "./protocol.ts"
 import * as Run from "./run.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 /** The live text of the running turn. Nothing depends on it: what was said in the end is a message. */
 
@@ -23,21 +23,19 @@ const keptSeconds = 86_400
 export async function put(ref: Run.Ref, { turn_number, text }: z.output<typeof SaySoFar>) {
   const { attempt } = await Run.claimed(ref)
   const { accountId, taskId } = ref
-  try {
-    await DeltaEntity.upsert({ accountId, taskId })
-      .set({
-        turnNumber: turn_number,
-        attempt,
-        text,
-        updatedAt: now().toISOString(),
-        expiresAt: Math.floor(millis() / 1000) + keptSeconds,
-      })
-      .where((row, { lte, notExists }) => `${notExists(row.attempt)} OR ${lte(row.attempt, attempt)}`)
-      .go()
-  } catch (error) {
-    // The successor of this container was faster.
-    if (!isRefused(error)) throw error
+  const said = {
+    turnNumber: turn_number,
+    attempt,
+    text,
+    updatedAt: now().toISOString(),
+    expiresAt: Math.floor(millis() / 1000) + keptSeconds,
   }
+  // The successor of this container may have been faster.
+  await unlessRefused(
+    DeltaEntity.upsert({ accountId, taskId })
+      .set(said)
+      .where((row, { lte, notExists }) => `${notExists(row.attempt)} OR ${lte(row.attempt, attempt)}`),
+  )
   return { accepted: true as const }
 }
 

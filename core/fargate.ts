@@ -3,6 +3,7 @@ import {
   type ContainerDefinition,
   ECSClient,
   InvalidParameterException,
+  ListTasksCommand,
   RegisterTaskDefinitionCommand,
   RunTaskCommand,
   StopTaskCommand,
@@ -10,7 +11,7 @@ import {
 import { setting } from "./aws.ts"
 import type { Place } from "./place.ts"
 import { TaskDefinitionEntity } from "./task-definition.entity.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 /** Containers on Fargate: one per run, of any image, in the region that the task asks for. */
 
@@ -53,12 +54,8 @@ export async function definitionOf(image: string, { region, logGroup }: Place): 
     }),
   )
   const arn = taskDefinition!.taskDefinitionArn!
-  try {
-    await TaskDefinitionEntity.create({ fingerprint, region, arn }).go()
-  } catch (error) {
-    // Two tasks of a new image at once register two revisions; either will do.
-    if (!isRefused(error)) throw error
-  }
+  // Two tasks of a new image at once register two revisions; either will do.
+  await unlessRefused(TaskDefinitionEntity.create({ fingerprint, region, arn }))
   return arn
 }
 
@@ -143,8 +140,19 @@ export async function start({ definition, place, token, startedBy, environment }
   }
 }
 
+interface Cluster {
+  region: string
+  cluster: string
+}
+
+/** The ARN of the container that was started by these words; undefined when none runs. */
+export async function find({ region, cluster }: Cluster, startedBy: string): Promise<string | undefined> {
+  const { taskArns = [] } = await ecs(region).send(new ListTasksCommand({ cluster, startedBy }))
+  return taskArns[0]
+}
+
 /** Stops a container, if it still runs. */
-export async function stop(place: { region: string; cluster: string }, containerArn: string, reason: string) {
+export async function stop(place: Cluster, containerArn: string, reason: string) {
   try {
     await ecs(place.region).send(
       new StopTaskCommand({ cluster: place.cluster, task: containerArn, reason: reason.slice(0, 255) }),

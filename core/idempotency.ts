@@ -6,7 +6,7 @@ import { derive } from "./mac.ts"
 import { Problem } from "./problem.ts"
 import * as Request from "./request.ts"
 import * as Text from "./text.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 /**
  * Requests that take effect once, however often they come. The row of a request is locked while it is carried out, counts the
@@ -64,12 +64,7 @@ const hashOf = (text: string) => createHash("sha256").update(text).digest("hex")
 /** The row of a request that is now ours to carry out, or that has its answer. */
 async function claim({ accountId, key, request }: Keyed): Promise<IdempotencyRow> {
   const fresh = begun(accountId, hashOf(key), hashOf(request))
-  try {
-    await IdempotencyEntity.create(fresh).go()
-    return fresh
-  } catch (error) {
-    if (!isRefused(error)) throw error
-  }
+  if (await unlessRefused(IdempotencyEntity.create(fresh))) return fresh
   const { data: row } = await IdempotencyEntity.get({ accountId, keyHash: fresh.keyHash }).go({ consistent: true })
   // It has expired between the two calls.
   if (!row) throw new Problem("idempotency_in_progress")
@@ -98,15 +93,9 @@ const expiry = () => Math.ceil(millis() / 1000) + keptSeconds
 
 /** Takes a row over from whoever had it. Of several that try, one does. */
 async function taken(before: IdempotencyRow, after: IdempotencyRow): Promise<IdempotencyRow> {
-  try {
-    await IdempotencyEntity.put(after)
-      .where(({ token }, { eq }) => eq(token, before.token))
-      .go()
-    return after
-  } catch (error) {
-    if (isRefused(error)) throw new Problem("idempotency_in_progress")
-    throw error
-  }
+  const isOurs = await unlessRefused(IdempotencyEntity.put(after).where(({ token }, { eq }) => eq(token, before.token)))
+  if (!isOurs) throw new Problem("idempotency_in_progress")
+  return after
 }
 
 /** A change of a row that is ours to make only as long as nobody has taken it over. */
@@ -124,12 +113,8 @@ async function keep(row: IdempotencyRow, answer: Answer) {
 
 /** Ends the lock at once: nothing is being done any more, and whoever comes next may go on. */
 async function letGo(row: IdempotencyRow) {
-  try {
-    await change(row, { lockedUntil: 0 }).go()
-  } catch (error) {
-    // Somebody else has taken it over: the lock is theirs.
-    if (!isRefused(error)) throw error
-  }
+  // Where somebody else has taken it over, the lock is theirs.
+  await unlessRefused(change(row, { lockedUntil: 0 }))
 }
 
 /** Every kept answer is encrypted, since some hold a secret: under a key of its own that is written down nowhere. */

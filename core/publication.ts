@@ -12,7 +12,7 @@ import { SignalEntity, type SignalRow } from "./signal.entity.ts"
 import * as Sweep from "./sweep.ts"
 import * as Sweeper from "./sweeper.ts"
 import * as Task from "./task.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 type Image = Parameters<typeof unmarshall>[0]
 
@@ -38,21 +38,16 @@ async function publishEvent(event: EventRow) {
   if (event.type === "task.created") await start(() => Promise.resolve(event))
   await Event.announce(event)
   if (isTerminal(event.status)) await Checkpoint.end(accountId, taskId)
-  await published(EventEntity.patch({ accountId, taskId, sequence }).remove(["sweepShard", "sweepAt"]))
+  // The item may have been deleted with its task meanwhile.
+  await unlessRefused(EventEntity.patch({ accountId, taskId, sequence }).remove(["sweepShard", "sweepAt"]))
 }
 
 async function publishSignal(signal: SignalRow) {
   const { accountId, taskId, signalId } = signal
   if (signal.as === "Superseded") await start(() => Task.row(accountId, taskId))
   else await Execution.close(signal)
-  await published(SignalEntity.patch({ accountId, taskId, signalId }).remove(["sweepShard", "sweepAt"]))
+  await unlessRefused(SignalEntity.patch({ accountId, taskId, signalId }).remove(["sweepShard", "sweepAt"]))
 }
-
-/** The sweeper need not look any more, unless the item was deleted with its task meanwhile. */
-const published = (change: { go(): Promise<unknown> }) =>
-  change.go().catch((error: unknown) => {
-    if (!isRefused(error)) throw error
-  })
 
 /** Publishes what no record of the stream has told of, for whatever reason. Answers how many events and signals that were. */
 export async function sweep(): Promise<{ looked: number }> {

@@ -3,7 +3,7 @@ import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { Problem } from "./problem.ts"
 import { StreamEntity } from "./stream.entity.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 /** The places for open streams that an account has. */
 
@@ -28,25 +28,14 @@ export async function take(accountId: string, milliseconds: number): Promise<Pla
 /** False where somebody else was faster. */
 async function put({ accountId, place, streamId }: Place, milliseconds: number): Promise<boolean> {
   const until = millis() + milliseconds
-  try {
-    await StreamEntity.upsert({ accountId, place })
+  return unlessRefused(
+    StreamEntity.upsert({ accountId, place })
       .set({ streamId, until, expiresAt: Math.ceil(until / 1000) + 3600 })
-      .where((row, { lt, notExists }) => `${notExists(row.until)} OR ${lt(row.until, millis())}`)
-      .go()
-    return true
-  } catch (error) {
-    if (isRefused(error)) return false
-    throw error
-  }
+      .where((row, { lt, notExists }) => `${notExists(row.until)} OR ${lt(row.until, millis())}`),
+  )
 }
 
 /** Gives a place back, if it is still ours. */
 export async function leave({ accountId, place, streamId }: Place) {
-  try {
-    await StreamEntity.delete({ accountId, place })
-      .where((row, { eq }) => eq(row.streamId, streamId))
-      .go()
-  } catch (error) {
-    if (!isRefused(error)) throw error
-  }
+  await unlessRefused(StreamEntity.delete({ accountId, place }).where((row, { eq }) => eq(row.streamId, streamId)))
 }

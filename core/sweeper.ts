@@ -11,7 +11,7 @@ import * as Sweep from "./sweep.ts"
 import { TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import * as TaskRemoval from "./task-removal.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 import * as Upload from "./upload.ts"
 
 /** Finds and mends what got stuck, and clears away what nobody wants any more. */
@@ -73,7 +73,7 @@ export async function ended(executionArn: string): Promise<void> {
 
 /** Puts a task right that nobody runs any more, and answers what was done: nothing where it has ended or is being run. */
 export async function mend(task: TaskRow): Promise<{ done: "nothing" | "started" | "settled" }> {
-  if (isTerminal(task.status)) return { done: "nothing" }
+  if (isTerminal(task.status)) return leave(task)
   const { accountId, taskId, generation } = task
   const status = await Execution.status(taskId, generation)
   if (status === undefined) await startLate(task)
@@ -82,22 +82,32 @@ export async function mend(task: TaskRow): Promise<{ done: "nothing" | "started"
   return { done: status === undefined ? "started" : status === "RUNNING" ? "nothing" : "settled" }
 }
 
+/** A task that ended before it ran may be one of whose beginning nobody has heard. There is nothing else to be done about it. */
+async function leave(task: TaskRow): Promise<{ done: "nothing" }> {
+  const { accountId, taskId, generation, version, sweepAt } = task
+  if (sweepAt !== undefined) {
+    if ((await Execution.status(taskId, generation)) === undefined) await Event.recall(accountId, taskId)
+    await unlessRefused(
+      TaskEntity.patch({ accountId, taskId })
+        .remove(["sweepShard", "sweepAt"])
+        .where((row, { eq }) => eq(row.version, version)),
+    )
+  }
+  return { done: "nothing" }
+}
+
 async function startLate(task: TaskRow) {
   if (task.generation === 1) await Event.recall(task.accountId, task.taskId)
   await Execution.start(await inputOf(task))
 }
 
 /** Looks again after a while, unless the task has moved on by itself. */
-async function later({ accountId, taskId, version }: TaskRow) {
-  try {
-    await TaskEntity.patch({ accountId, taskId })
+const later = ({ accountId, taskId, version }: TaskRow) =>
+  unlessRefused(
+    TaskEntity.patch({ accountId, taskId })
       .set(Sweep.due(taskId, millis() + Sweep.graceMs))
-      .where((row, { eq }) => eq(row.version, version))
-      .go()
-  } catch (error) {
-    if (!isRefused(error)) throw error
-  }
-}
+      .where((row, { eq }) => eq(row.version, version)),
+  )
 
 /** What a task's execution is started with. */
 export async function inputOf({

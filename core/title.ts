@@ -7,7 +7,7 @@ import { type SpecRow, TaskEntity } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import * as Text from "./text.ts"
 import { TitleEntity } from "./title.entity.ts"
-import { isRefused, transact } from "./transaction.ts"
+import { transact, unlessRefused } from "./transaction.ts"
 
 /** What tasks are called: by their first line, until a model has named those whose agent says how. */
 
@@ -40,15 +40,8 @@ export async function entitle(accountId: string, taskId: string): Promise<void> 
   }
 }
 
-async function isFirst(accountId: string, taskId: string) {
-  try {
-    await TitleEntity.create({ accountId, taskId, askedAt: now().toISOString() }).go()
-    return true
-  } catch (error) {
-    if (isRefused(error)) return false
-    throw error
-  }
-}
+const isFirst = (accountId: string, taskId: string) =>
+  unlessRefused(TitleEntity.create({ accountId, taskId, askedAt: now().toISOString() }))
 
 async function madeFor({ accountId, execution, keySecretIds, instructions }: SpecRow, titleInstructions: string) {
   const key = await Secret.firstOf(accountId, keySecretIds)

@@ -90,3 +90,14 @@ export async function untilWritten<Result>(attempt: () => Promise<Result | undef
 export const isRefused = (error: unknown) =>
   error instanceof Error &&
   (error.name === "ConditionalCheckFailedException" || /conditional request failed/i.test(error.message))
+
+/** Makes a single write whose condition may well not hold. Answers whether it was made. */
+export async function unlessRefused(write: { go(): Promise<unknown> }): Promise<boolean> {
+  try {
+    await write.go()
+    return true
+  } catch (error) {
+    if (isRefused(error)) return false
+    throw error
+  }
+}

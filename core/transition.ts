@@ -38,7 +38,9 @@ export function transition(task: TaskRow, signal: Signal, at: string, { set = {}
     eventSequence: task.eventSequence + events.length,
     messageSequence: task.messageSequence + messages,
     ...(change.error === undefined ? {} : { error: change.error }),
-    ...(ends ? { completedAt: at, sweepAt: undefined, sweepShard: undefined, phase: undefined } : {}),
+    ...(ends ? { completedAt: at, phase: undefined } : {}),
+    // Of one that has never run it is not certain that anybody has heard: the sweeper still looks.
+    ...(ends && task.runId !== undefined ? { sweepAt: undefined, sweepShard: undefined } : {}),
   }
   const { accountId, taskId, waitId } = task
   return {

@@ -53,6 +53,7 @@ const needs: Record<string, Needs> = {
       "states:DescribeExecution",
       "states:SendTaskFailure",
       "ecs:StopTask",
+      "ecs:ListTasks",
       "ecs:DescribeTasks",
       "s3:DeleteObject",
     ],
@@ -80,6 +81,7 @@ const needs: Record<string, Needs> = {
       "ecs:RegisterTaskDefinition",
       "ecs:RunTask",
       "ecs:StopTask",
+      "ecs:ListTasks",
       "iam:PassRole",
       "states:SendTaskSuccess",
       "states:SendTaskFailure",
@@ -93,7 +95,7 @@ const needs: Record<string, Needs> = {
   },
   "lifecycle/settle": {
     environment: ["TABLE_NAME", "BUCKET_NAME", "RUNTIMES"],
-    actions: ["ecs:StopTask"],
+    actions: ["ecs:StopTask", "ecs:ListTasks"],
     timeoutSeconds: 60,
   },
 
@@ -142,6 +144,7 @@ const needs: Record<string, Needs> = {
       "states:SendTaskSuccess",
       "states:SendTaskFailure",
       "ecs:StopTask",
+      "ecs:ListTasks",
       "ecs:DescribeTasks",
       "s3:DeleteObject",
     ],

@@ -8,6 +8,10 @@ import { distinct, type Runtime } from "./runtime.ts"
 /** Every action that a function's role may hold. */
 export type Action = (typeof groups)[number]["actions"][number]
 
+const inClusters = ({ runtimes }: Parts) => ({
+  ArnEquals: { "ecs:cluster": distinct(runtimes).map(({ cluster }) => cluster.arn) },
+})
+
 /** What is done to what: each group of actions has its resources, and is one statement of a role. */
 const groups = [
   {
@@ -57,8 +61,10 @@ const groups = [
       distinct(runtimes).map(
         ({ region }) => interpolate`arn:aws:ecs:${region}:${home.account}:task-definition/${home.tenant}-task-*`,
       ),
-    condition: ({ runtimes }: Parts) => ({ ArnEquals: { "ecs:cluster": distinct(runtimes).map(({ cluster }) => cluster.arn) } }),
+    condition: inClusters,
   },
+  // A list of tasks has no resource to name either.
+  { sid: "ListTasks", actions: ["ecs:ListTasks"], on: () => ["*"], condition: inClusters },
   {
     sid: "Tasks",
     actions: ["ecs:StopTask", "ecs:DescribeTasks"],

@@ -170,5 +170,5 @@ const ecs: Needs = (request) => {
     const tasks = Array.isArray(input.tasks) ? input.tasks : []
     return [{ action, resources: tasks.map((task) => taskArn(task, cluster, request)), context }]
   }
-  return [{ action, resources: ["*"] }]
+  return [{ action, resources: ["*"], context }]
 }

@@ -21,6 +21,7 @@ export const RunTaskCommand = jsonCommand("RunTask", {
   ...ecs,
   output: converting(["tasks"], (tasks: Input[]) => tasks.map(dates)),
 })
+export const ListTasksCommand = jsonCommand("ListTasks", ecs)
 export const StopTaskCommand = jsonCommand("StopTask", { ...ecs, output: converting(["task"], dates) })
 
 export const InvalidParameterException = named("InvalidParameterException")

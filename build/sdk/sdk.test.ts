@@ -100,6 +100,7 @@ describe("a command of a JSON service sends what the SDK sends, and answers what
       { cluster: "c", taskDefinition: "t", clientToken: "token", count: 1 },
       { tasks: [{ taskArn: "arn", createdAt: second }], failures: [] },
     ],
+    ["ECS", ecs, realEcs, "ECSClient", "ListTasksCommand", { cluster: "c", startedBy: "s" }, { taskArns: ["arn"] }],
     [
       "ECS",
       ecs,

@@ -1,6 +1,7 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { invoke, items, published } from "#test/aws.ts"
+import { type Item, invoke, items, published, tableOf } from "#test/aws.ts"
 import { type Container, claimedContainer, newContainer, statusOf } from "#test/container.ts"
 
 const app = shared()
@@ -33,6 +34,16 @@ describe("a task that did not end itself", () => {
     const sum = ledger.reduce((total, { amountMicros }) => total + amountMicros, 0)
     expect((await own.send("GET /account")).body.creditBalance).toBe(sum / 1_000_000)
     expect(sum).toBe(1_000_000 - Math.round(task.costUsd * 1_000_000))
+  })
+
+  test("works: its container is stopped also where the call that started it could not say which one it is", async () => {
+    const container = await claimedContainer(app, account)
+    const [{ pk, sk }] = (await stored(container, "run#")) as [Item]
+    await tableOf(app).send(
+      new UpdateCommand({ TableName: "dormouse", Key: { pk, sk }, UpdateExpression: "REMOVE containerArn" }),
+    )
+    await settle(container.task.id, "States.Timeout", "")
+    await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
   })
 
   test("works: one that was never claimed costs nothing", async () => {

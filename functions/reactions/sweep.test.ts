@@ -70,6 +70,18 @@ describe("a task whose execution was never started", () => {
 })
 
 describe("a task that has ended", () => {
+  test("works: where nobody has heard of its beginning, the bus is told of its whole life", async () => {
+    const { id } = await dispatched()
+    await account.send(`POST /tasks/${id}/cancel`)
+    time.advance(11 * minutes)
+    for (let i = 0; i < 2; i++) await sweep()
+    const events = await items(app, `${account.accountId}#${id}`, "event#")
+    expect(events.map(({ type }) => type)).toEqual(["task.created", "task.turn.queued", "task.cancelled"])
+    expect(events.filter(({ sweepAt }) => sweepAt)).toEqual([])
+    expect(await rowOf({ id })).not.toHaveProperty("sweepAt")
+    expect(await runsOf({ id })).toEqual([])
+  })
+
   test("absent: is not looked at, however late it is", async () => {
     const container = await swept()
     await container.send("complete", { result: null })

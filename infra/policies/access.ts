@@ -29,10 +29,14 @@ export const access: Record<string, Policy> = {
       .filter(({ actions, condition }) => actions.includes("iam:PassRole") && !condition?.StringEquals?.["iam:PassedToService"])
       .map((statement) => complaint(statement, "iam:PassRole without iam:PassedToService")),
 
-  "tasks run only in our clusters": (graph) =>
+  "tasks are run and looked for in our clusters only": (graph) =>
     roleStatements(graph)
-      .filter(({ actions, condition }) => actions.includes("ecs:RunTask") && !condition?.ArnEquals?.["ecs:cluster"])
-      .map((statement) => complaint(statement, "ecs:RunTask without ecs:cluster")),
+      .filter(({ condition }) => !condition?.ArnEquals?.["ecs:cluster"])
+      .flatMap((statement) =>
+        statement.actions
+          .filter((action) => action === "ecs:RunTask" || action === "ecs:ListTasks")
+          .map((action) => complaint(statement, `${action} without ecs:cluster`)),
+      ),
 
   "a function may use what its environment names": (graph) =>
     every(graph, "lambda/function:Function").flatMap((fn) =>
@@ -60,6 +64,7 @@ const isService = (principal: Statement["principal"]) => typeof principal === "o
 const withoutResource = new Set([
   "ecr:GetAuthorizationToken",
   "ecs:RegisterTaskDefinition",
+  "ecs:ListTasks",
   "logs:CreateLogDelivery",
   "logs:GetLogDelivery",
   "logs:UpdateLogDelivery",

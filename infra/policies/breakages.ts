@@ -64,9 +64,14 @@ export const breakages: Breakage[] = [
     statement("RolePolicy lifecycle-run", "PassRole", (it) => (it.Condition = undefined)),
   ],
   [
-    "tasks run only in our clusters",
-    "in any",
+    "tasks are run and looked for in our clusters only",
+    "run in any",
     statement("RolePolicy lifecycle-run", "RunTask", (it) => (it.Condition = undefined)),
+  ],
+  [
+    "tasks are run and looked for in our clusters only",
+    "looked for in any",
+    statement("RolePolicy lifecycle-settle", "ListTasks", (it) => (it.Condition = undefined)),
   ],
   [
     "a function may use what its environment names",

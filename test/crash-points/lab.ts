@@ -4,7 +4,7 @@ import { openWorld } from "#test/world/world.ts"
 import { type Call, canHappen, type Fault, intercept, invoke, modes } from "./fault.ts"
 import { newHome } from "./home.ts"
 import { brokenBy, evidenceOf, typesOf } from "./invariants.ts"
-import { Life } from "./life.ts"
+import { Life, sweptMs } from "./life.ts"
 import { scenarios } from "./scenarios.ts"
 
 /** A world in which lives can be lived with one fault each. */
@@ -59,7 +59,7 @@ export const openLab = async () => {
     return reply
   }
   world.between.invocation = (name, event, work) => {
-    if (isScheduled(name, event) && !life?.isSwept) return Promise.resolve()
+    if (isScheduled(name, event) && life && !life.isSwept) return Promise.resolve()
     const transition = life && transitionOf(life, name, event)
     if (!life || transition === undefined) return work()
     if (transition === life.unheard) return Promise.resolve({ batchItemFailures: [] })
@@ -96,6 +96,13 @@ export const openLab = async () => {
     return left.length ? [`${left} is left of it`] : []
   }
 
+  /** What the sweeper was still to look at, it looks at before the next life. */
+  const tidy = async (taskId: string | undefined) => {
+    const soon = new Date(Date.now() + sweptMs).toISOString()
+    const items = taskId === undefined ? [] : await world.items(`${home.accountId}#${taskId}`)
+    if (items.some(({ sweepAt }) => sweepAt < soon)) await world.time.pass(sweptMs)
+  }
+
   return {
     /** Lives a scenario, with a fault or without. What goes wrong is part of the answer. */
     live: async (scenario: string, fault?: Fault, expected?: string[]): Promise<Lived> => {
@@ -106,7 +113,9 @@ export const openLab = async () => {
       } catch (error) {
         return { calls: [], types: [], wrong: [String((error as Error).stack)] }
       } finally {
+        const taskId = life?.taskId
         life = undefined
+        await tidy(taskId)
       }
     },
     close: world.close,

@@ -18,6 +18,9 @@ const tries = 6
 /** Between two tries: longer than a request with an idempotency key is locked. */
 const betweenMs = 61_000
 
+/** Long enough for the sweeper to have looked, and once more where something failed. */
+export const sweptMs = 21 * 60_000
+
 const countedUp = [
   "costMicros",
   "containerSeconds",
@@ -181,7 +184,7 @@ export class Life {
     if (last.completedAt === undefined && !last.isCancelling) await this.world.time.drive(this.cancelNow())
     await this.world.time.until(async () => (await this.row()).completedAt !== undefined)
     // Long enough for whatever is to be killed, and for the sweeps after the one that failed.
-    await this.world.time.pass(this.isSwept ? 21 * 60_000 : 250_000)
+    await this.world.time.pass(this.isSwept ? sweptMs : 250_000)
     return this.row()
   }
 }

@@ -161,6 +161,15 @@ export const scenarios: Record<string, Scenario> = {
       await (await life.claim()).complete()
     },
   },
+  "a task of whose beginning nobody hears and that is cancelled": {
+    status: "cancelled",
+    live: async (life) => {
+      life.unheard = "publish task.created"
+      life.isSwept = true
+      await life.dispatch()
+      await life.cancel()
+    },
+  },
   "a task whose execution is stopped": {
     status: "failed",
     live: async (life) => {

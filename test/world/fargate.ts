@@ -72,11 +72,15 @@ export const openFargate = (onStopped: (region: string, detail: Input) => void) 
     return { task: { taskArn: container.arn } }
   }
 
+  const list = ({ startedBy }: Input) =>
+    containers.filter((it) => it.startedBy === startedBy && it.stoppedAt === undefined).map(({ arn }) => arn)
+
   const operations: Record<string, (input: Input, caller: Caller) => object> = {
     RegisterTaskDefinition: ({ family }, { region }) => ({
       taskDefinition: { taskDefinitionArn: `arn:aws:ecs:${region}:000000000000:task-definition/${family}:1` },
     }),
     RunTask: (input, caller) => ({ tasks: [{ taskArn: run(input, caller).arn }], failures: [] }),
+    ListTasks: (input) => ({ taskArns: list(input) }),
     StopTask: stop,
   }
   const service: JsonService = {

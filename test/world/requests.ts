@@ -21,7 +21,9 @@ export type Intercept = (request: Request, send: () => Promise<Reply>) => Promis
 /** `TransactWriteItems`, `SendTaskSuccess` … */
 export const operationOf = ({ headers, method }: Request) => headers["x-amz-target"]?.split(".").at(-1) ?? `${method} object`
 
-export const textOf = (body: string | Uint8Array = "") => (typeof body === "string" ? body : Buffer.from(body).toString())
+const decoder = new TextDecoder()
+
+export const textOf = (body: string | Uint8Array = "") => (typeof body === "string" ? body : decoder.decode(body))
 
 const reply = (statusCode: number, body: object | undefined, headers: Record<string, string> = {}): Reply => ({
   response: { statusCode, headers, body: Buffer.from(body === undefined ? "" : JSON.stringify(body)) },
