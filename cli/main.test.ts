@@ -4,18 +4,32 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
 import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3"
+import { StopExecutionCommand } from "@aws-sdk/client-sfn"
 import { DynamoDBDocumentClient, ScanCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import type { Wiring } from "#local/wiring.ts"
 import { as } from "#test/app.ts"
-import { claimedContainer, storeOutput } from "#test/container.ts"
+import { sfnOf } from "#test/aws.ts"
+import { claimedContainer, forgetArn, statusOf, storeOutput } from "#test/container.ts"
 import { newAgent, newFile, newTask } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { untilEnded } from "#test/until.ts"
 
 let app: OwnStack
 
+/** Nobody hears by himself that an execution ended badly. */
+const withoutEnds = (wiring: Wiring): Wiring => ({
+  ...wiring,
+  buses: Object.fromEntries(
+    Object.entries(wiring.buses).map(([arn, bus]) => [
+      arn,
+      { ...bus, rules: bus.rules.filter(({ name }) => name !== "dormouse-ended") },
+    ]),
+  ),
+})
+
 beforeAll(async () => {
-  app = await ownStack({}, undefined, { idle: true })
+  app = await ownStack({}, undefined, { idle: true, rewire: withoutEnds })
 })
 afterAll(() => app.stop())
 
@@ -87,6 +101,18 @@ describe("an operator's commands", () => {
 
     expect(await dormouse("task", "redrive", task.id)).toEqual({ code: 0, out: "done       nothing", err: "" })
     expect((await account.send(`GET /tasks/${task.id}`)).body.status).toBe("running")
+  })
+
+  test("end a task whose execution has ended without it, and stop its container", async () => {
+    const account = await onboard()
+    const container = await claimedContainer(app, account)
+    const { id } = container.task
+    await forgetArn(app, account.accountId, container)
+    const executionArn = `arn:aws:states:us-east-1:000000000000:execution:dormouse-task:${id}-1`
+    await sfnOf(app).send(new StopExecutionCommand({ executionArn }))
+    expect(await dormouse("task", "redrive", id)).toEqual({ code: 0, out: "done       settled", err: "" })
+    expect((await account.send(`GET /tasks/${id}`)).body.status).toBe("failed")
+    await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
   })
 
   test("answer as JSON where a program asks", async () => {

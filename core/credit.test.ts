@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto"
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { items } from "#test/aws.ts"
+import { type Item, invoke, items, tableOf } from "#test/aws.ts"
 import { type Container, claimedContainer, containerOf } from "#test/container.ts"
 
 const app = shared()
@@ -21,6 +22,17 @@ const balances = async (account: Account) => {
   const sum = entries.reduce((total, { amountMicros }) => total + amountMicros, 0)
   return { sum, balance: Math.round((await account.send("GET /account")).body.creditBalance * 1_000_000) }
 }
+
+/** Credit of which the table's stream has told nobody. */
+const addUnheard = (accountId: string, usd: number) =>
+  tableOf(app).send(
+    new UpdateCommand({
+      TableName: "dormouse",
+      Key: { pk: accountId, sk: "account" },
+      UpdateExpression: "ADD balanceMicros :more",
+      ExpressionAttributeValues: { ":more": usd * 1_000_000 },
+    }),
+  )
 
 describe("when the credit is used up", () => {
   test("a task at work is told to pause, sleeps, and goes on as soon as there is credit again", async () => {
@@ -74,6 +86,26 @@ describe("when the credit is used up", () => {
     await account.send(`POST /tasks/${container.task.id}/cancel`)
     expect(await read(account, container)).toMatchObject({ status: "cancelled" })
     expect(await items(app, `${account.accountId}#paused`)).toEqual([])
+  })
+
+  test("what comes while a task is about to pause, and is missed, wakes it all the same", async () => {
+    const account = await newAccount(app, { creditUsd: 1 })
+    const { accountId } = account
+    const container = await claimedContainer(app, account)
+    const taskId = container.task.id
+    await grant(account, -1)
+    await container.send("release", { to: "pause" })
+    const waiting = async () => {
+      const [task] = await items(app, `${accountId}#${taskId}`, "task")
+      return items(app, `${accountId}#${taskId}`, `wait#${task!.waitId}`)
+    }
+    await expect.poll(waiting, { timeout: 15_000 }).toHaveLength(1)
+    await addUnheard(accountId, 5)
+
+    const [{ entry, tries, token }] = (await waiting()) as [Item]
+    await invoke(app, "dormouse-lifecycle-park", { accountId, taskId, entry, tries, token, parkSeconds: 60 })
+    expect((await next(account, container)).bundle.wake).toMatchObject({ reason: "credit" })
+    expect(await items(app, `${accountId}#paused`)).toEqual([])
   })
 
   test("an account that is not charged never pauses", async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { newAccount } from "#test/app.ts"
+import type { Wiring } from "#local/wiring.ts"
+import { as, newAccount } from "#test/app.ts"
 import { items } from "#test/aws.ts"
 import { useAwsOf } from "#test/core-env.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
@@ -12,11 +13,13 @@ import * as Rate from "./rate.ts"
 const time = moveTime()
 let app: OwnStack
 let accountId: string
+let wiring: Wiring
 
 beforeAll(async () => {
   app = await ownStack({}, undefined, {
     idle: true,
-    rewire: (wiring) => {
+    rewire: (real) => {
+      wiring = real
       for (const { environment } of Object.values(wiring.functions)) if (environment.RATE_LIMIT) environment.RATE_LIMIT = "0.1/5"
       return wiring
     },
@@ -83,6 +86,19 @@ describe("a key", () => {
     const allowed = statuses.filter((status) => status !== 429).length
     expect(allowed).toBeGreaterThanOrEqual(5)
     expect(allowed).toBeLessThan(10)
+  })
+
+  test("is counted in the table by every function that it calls", async () => {
+    const counting = Object.keys(wiring.functions).filter((name) => wiring.functions[name]!.environment.RATE_LIMIT)
+    expect(counting.length).toBeGreaterThan(10)
+    const isCounted = async (name: string) => {
+      const { method, path } = wiring.api.routes.find((route) => route.function === name)!
+      const { apiKey, keyId } = await app.operate({ operation: "createKey", accountId })
+      const call = `${method} ${path.replace("/v1", "").replaceAll(/\{\w+\}/g, "none")}`
+      await as(app, apiKey).send(call, method === "GET" ? undefined : {})
+      expect(await rows(keyId!), name).toHaveLength(1)
+    }
+    await Promise.all(counting.map(isCounted))
   })
 
   test("is answered 429 rate_limited, with the headers that say when to come again", async () => {

@@ -1,7 +1,8 @@
 import { type Input, interpolate } from "@pulumi/pulumi"
-import { uses, type Variable } from "./environment.ts"
+import type { Variable } from "./environment.ts"
 import type { Home } from "./home.ts"
 import type { Statement } from "./iam.ts"
+import { type Holder, impliedFor } from "./implied.ts"
 import type { Parts } from "./parts.ts"
 import { distinct, type Runtime } from "./runtime.ts"
 
@@ -67,7 +68,7 @@ const groups = [
   { sid: "ListTasks", actions: ["ecs:ListTasks"], on: () => ["*"], condition: inClusters },
   {
     sid: "Tasks",
-    actions: ["ecs:StopTask", "ecs:DescribeTasks"],
+    actions: ["ecs:StopTask"],
     on: ({ home, runtimes }: Parts) => distinct(runtimes).map((runtime) => tasksOf(home, runtime)),
   },
   { sid: "Send", actions: ["sqs:SendMessage"], on: ({ queues }: Parts) => [queues.deliveries.arn, queues.slowDeliveries.arn] },
@@ -111,9 +112,9 @@ interface Group {
 const tasksOf = (home: Home, { region, cluster }: Runtime) =>
   interpolate`arn:aws:ecs:${region}:${home.account}:task/${cluster.name}/*`
 
-/** The statements for a role that uses these variables and takes these actions. */
-export function grantsFor(parts: Parts, environment: Variable[], actions: Action[]): Statement[] {
-  const wanted = new Set<string>([...environment.flatMap((variable) => uses[variable]), ...actions])
+/** The statements for the role of a function that uses these variables: what it does itself, and what AWS does in its name. */
+export function grantsFor(parts: Parts, environment: Variable[], holder: Holder): Statement[] {
+  const wanted = new Set([...holder.actions, ...impliedFor(holder)])
   return groups.flatMap((group: Group) => {
     if (group.forRole && !environment.includes(group.forRole)) return []
     const granted = group.actions.filter((action) => wanted.has(action))

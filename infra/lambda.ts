@@ -20,7 +20,7 @@ export class Lambda extends ComponentResource {
     super("dormouse:infra:Lambda", id)
     const needs = needsOf(file)
     const logGroup = createLogGroup(id, name, parts, this)
-    const statements = [logsTo(logGroup), ...grantsFor(parts, needs.environment, needs.actions)]
+    const statements = [logsTo(logGroup), ...grantsFor(parts, needs.environment, { name: id, ...needs })]
     const { role, policy } = createRole(id, { name, service: "lambda.amazonaws.com", statements }, this)
     this.file = file
     this.policy = policy
@@ -34,7 +34,7 @@ export class Lambda extends ComponentResource {
         code: new asset.FileArchive(`../dist/functions/${file}`),
         handler: "index.handler",
         timeout: needs.timeoutSeconds,
-        memorySize: needs.memoryMb,
+        memorySize: 512,
         reservedConcurrentExecutions: parts.home.reservedConcurrency[file] ?? -1,
         environment: { variables: pick(file, needs.environment, valuesOf(parts, urls)) },
         loggingConfig: { logGroup: logGroup.name, logFormat: "JSON", systemLogLevel: "WARN" },

@@ -1,16 +1,27 @@
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { reportOf, show, together, type Used } from "./unused.ts"
+import { parseArgs } from "node:util"
+import { reportOf, type Seen, seenIn, show, type Trace } from "./unused.ts"
 import type { Wiring } from "./wiring/types.ts"
 
-// `npm run permissions -- FOLDER`: what roles may do and nothing was seen to use, by the traces (`*.json`) in that folder. Tests leave them
-// there with `DORMOUSE_TRACE=FOLDER npm test`.
+// `npm run permissions`: what roles may do, and what of it was seen in use when that was last written down. With the folder of traces that
+// `DORMOUSE_TRACE=FOLDER npm test` leaves, what was seen in those; with `-- --write FOLDER` that is written down. Fails where anything is unused.
 
-const [, , folder] = process.argv
-if (!folder) throw new Error("Name the folder of the traces")
-const read = (path: string) => JSON.parse(readFileSync(path, "utf8"))
-const traces = readdirSync(folder)
-  .filter((name) => name.endsWith(".json"))
-  .map((name) => read(join(folder, name)) as Used)
-if (!traces.length) throw new Error(`There are no traces in ${folder}`)
-console.log(show(reportOf(read(join(import.meta.dirname, "wiring.json")) as Wiring, together(traces))))
+const { values, positionals } = parseArgs({ options: { write: { type: "boolean", default: false } }, allowPositionals: true })
+const [folder] = positionals
+const written = join(import.meta.dirname, "seen.json")
+const read = <Json>(path: string) => JSON.parse(readFileSync(path, "utf8")) as Json
+const wiring = read<Wiring>(join(import.meta.dirname, "wiring.json"))
+
+function tracesIn(folder: string): Trace[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".json"))
+  if (!names.length) throw new Error(`There are no traces in ${folder}`)
+  return names.map((name) => read<Trace>(join(folder, name)))
+}
+
+if (values.write && folder === undefined) throw new Error("Name the folder of the traces")
+const seen = folder === undefined ? read<Seen>(written) : seenIn(wiring, tracesIn(folder))
+const report = reportOf(wiring, seen)
+console.log(show(report))
+if (values.write) writeFileSync(written, `${JSON.stringify(seen, undefined, 2)}\n`)
+process.exitCode = Object.keys(report.unused).length ? 1 : 0

@@ -40,7 +40,6 @@ describe("the wiring", () => {
       handler: "index.handler",
       environment: {
         TABLE_NAME: "dormouse",
-        BUCKET_NAME: "dormouse-data-000000000000",
         BUS_NAME: "dormouse-domain",
         DELIVERY_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/000000000000/dormouse-deliveries",
         STATE_MACHINE_ARN: "arn:aws:states:us-east-1:000000000000:stateMachine:dormouse-task",

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto"
 import { DescribeTasksCommand, StopTaskCommand } from "@aws-sdk/client-ecs"
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { type Answer, type App, as, type newAccount } from "./app.ts"
-import { ecsOf, items } from "./aws.ts"
+import { ecsOf, type Item, items, tableOf } from "./aws.ts"
 import { newAgent, newConversation, newTask } from "./make.ts"
 import { untilItWorks } from "./until.ts"
 
@@ -115,6 +116,12 @@ const environmentOf = async (app: App, { region, cluster, containerArn }: Run) =
 export const stopContainer = async (app: App, { arn }: Container) => {
   const [, , , region, , path] = arn.split(":")
   await ecsOf(app, region).send(new StopTaskCommand({ cluster: path!.split("/")[1]!, task: arn }))
+}
+
+/** Leaves a run as it is where the call that started its container did not live to say which one it is. */
+export const forgetArn = async (app: App, accountId: string, { task, runId }: Container) => {
+  const [{ pk, sk }] = (await items(app, `${accountId}#${task.id}`, `run#${runId}`)) as [Item]
+  await tableOf(app).send(new UpdateCommand({ TableName: "dormouse", Key: { pk, sk }, UpdateExpression: "REMOVE containerArn" }))
 }
 
 /** What ECS says of a container: `RUNNING`, `STOPPED` … */

@@ -187,15 +187,16 @@ describe("a message to a conversation that waits", () => {
   test("warm: it reaches the container that waits, and starts the turn at once", async () => {
     const container = await conversation()
     await completeTurn(container, 1, "Snowdrops.")
+    const content = `And trees? ${"?".repeat(5_000)}`
     const waiting = container.receive({ wait: 20, turn: 1, after: 1 })
     const sent = performance.now()
-    expect((await say(container, "And trees?")).body).toMatchObject({
+    expect((await say(container, content)).body).toMatchObject({
       task: { status: "running", turnStatus: "running", turnNumber: 2 },
       message: { turnNumber: 2, status: "queued" },
     })
     const { turn } = (await waiting).body
     const milliseconds = performance.now() - sent
-    expect(turn).toMatchObject({ number: 2, messages: [{ content: "And trees?" }] })
+    expect(turn).toMatchObject({ number: 2, messages: [{ content }] })
     // Generous, since the machine may be busy: measured alone it is a third of a second.
     expect(milliseconds).toBeLessThan(5_000)
     expect((await container.receive({ turn: 1, after: 1 })).body.turn).toEqual(turn)

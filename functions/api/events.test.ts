@@ -103,8 +103,9 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
     await until(stream, "delta Snow")
     await completeTurn(container, 1, "Snowdrops.")
     await until(stream, "task 7 awaiting_input")
-    await say(container, "And in May?")
-    await until(stream, "message 8 user: And in May?")
+    const long = `And in May? ${"?".repeat(5_000)}`
+    await say(container, long)
+    await until(stream, `message 8 user: ${long}`)
     await stream.close()
 
     expect(told(stream)).toEqual([
@@ -114,7 +115,7 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
       "delta Snow",
       "message 5 assistant: Snowdrops.",
       "task 7 awaiting_input",
-      "message 8 user: And in May?",
+      `message 8 user: ${long}`,
       expect.stringMatching(/^task \d+ \w+$/),
     ])
     const shown = dataOf(stream.got.find(({ event }) => event === "message")!)

@@ -87,7 +87,8 @@ describe("what a webhook receives", () => {
   test("the events that it wants, with the ids, the status, the sequence and the metadata of the task, signed", async () => {
     const { webhook, secret } = await create("/created", { eventTypes: ["task.created"] })
     const { id: agentId } = await newAgent(account)
-    const task = await newTask(account, agentId, { metadata: { order: 7 } })
+    const metadata = { order: 7, note: "x".repeat(5_000) }
+    const task = await newTask(account, agentId, { metadata })
     const [request] = await arrived("/created")
     const [event] = (await items(app, `${account.accountId}#${task.id}`, "event#")).filter(({ type }) => type === "task.created")
     expect(verified(secret, request!)).toEqual({
@@ -101,7 +102,7 @@ describe("what a webhook receives", () => {
         status: "pending",
         turnNumber: null,
         sequence: 1,
-        metadata: { order: 7 },
+        metadata,
       },
     })
     expect(request!.headers).toMatchObject({ "webhook-id": event!.eventId, "content-type": "application/json" })

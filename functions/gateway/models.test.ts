@@ -110,6 +110,20 @@ describe("what reaches the provider", () => {
     expect(JSON.stringify(headers)).not.toContain(container.runToken)
   })
 
+  test("a request that was stored, since it is too large to come with its own: the bytes that lie there", async () => {
+    const body = Buffer.from(JSON.stringify({ ...question(), system: "x".repeat(5 * 1024 ** 2) }))
+    const { body: place } = await container.send("model-requests", { size_bytes: body.length })
+    const stored = { headers: { "x-dormouse-stored-request": place.request_id }, body: "" }
+    expect(await refusal(await ask(stored))).toEqual([422, "upload_incomplete"])
+
+    const { "content-length": _, ...headers } = place.headers
+    expect((await fetch(place.upload_url, { method: place.method, headers, body })).status).toBe(200)
+    const response = await ask(stored)
+    await response.text()
+    expect(response.status).toBe(200)
+    expect(models.requests.map((request) => JSON.stringify(request.body))).toEqual([body.toString()])
+  })
+
   test("OpenAI gets its key as a bearer, below the path of its own address", async () => {
     const from = await withDefaults({ provider: "openai", providerApiKey: "sk-openai", model: "gpt-5" })
     for (const path of ["openai/responses", "openai/v1/responses"]) {

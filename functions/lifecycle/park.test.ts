@@ -302,6 +302,15 @@ describe("the state Park", () => {
     expect((await nextOf(container, 2)).bundle.wake.reason).toBe("external_wake")
   })
 
+  test("meanwhile: a task that was cancelled on its way there is not waited for", async () => {
+    const container = await asleep(days)
+    await cancel(container)
+    const waits = () => items(app, `${account.accountId}#${container.task.id}`, "wait#")
+    const before = await waits()
+    await expect(park(container, "2100-01-01T00:00:00.000Z")).resolves.toBeNull()
+    expect(await waits()).toEqual(before)
+  })
+
   test("absent: a task that was deleted is waited for no longer", async () => {
     await expect(park({ task: { id: "tsk_nothing" } } as Container, "x")).resolves.toBeNull()
   })

@@ -2,7 +2,7 @@ import { ListTasksCommand } from "@aws-sdk/client-ecs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
 import { ecsOf, invoke, items } from "#test/aws.ts"
-import { containerOf, statusOf, type Task } from "#test/container.ts"
+import { containerOf, forgetArn, statusOf, type Task } from "#test/container.ts"
 import { newAgent, newTask } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 
@@ -115,6 +115,15 @@ describe("the next attempt", () => {
       { attempt: 1, status: "lost", reason: "It stopped reporting." },
       { attempt: 2, status: "claimed" },
     ])
+  })
+
+  test("works: the container before is stopped also where the call that started it could not say which one it is", async () => {
+    const task = await dispatched()
+    await run(task, "entry 1")
+    const before = await containerOf(app, account.accountId, task)
+    await forgetArn(app, account.accountId, before)
+    await run(task, "entry 2")
+    await expect.poll(() => statusOf(app, before), { timeout: 10_000 }).toBe("STOPPED")
   })
 
   test("works: after three lost containers in a row there is no fourth", async () => {

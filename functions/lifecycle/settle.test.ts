@@ -1,8 +1,7 @@
-import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
-import { type Item, invoke, items, published, tableOf } from "#test/aws.ts"
-import { type Container, claimedContainer, newContainer, statusOf } from "#test/container.ts"
+import { invoke, items, published } from "#test/aws.ts"
+import { type Container, claimedContainer, forgetArn, newContainer, statusOf } from "#test/container.ts"
 
 const app = shared()
 const account = await newAccount(app, { creditUsd: 20 })
@@ -38,12 +37,21 @@ describe("a task that did not end itself", () => {
 
   test("works: its container is stopped also where the call that started it could not say which one it is", async () => {
     const container = await claimedContainer(app, account)
-    const [{ pk, sk }] = (await stored(container, "run#")) as [Item]
-    await tableOf(app).send(
-      new UpdateCommand({ TableName: "dormouse", Key: { pk, sk }, UpdateExpression: "REMOVE containerArn" }),
-    )
+    await forgetArn(app, account.accountId, container)
     await settle(container.task.id, "States.Timeout", "")
     await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
+  })
+
+  test("works: one that waited for credit does so no longer", async () => {
+    const own = await newAccount(app, { creditUsd: 1 })
+    const container = await claimedContainer(app, own)
+    await app.operate({ operation: "grantCredit", accountId: own.accountId, usd: -1, grantId: "none left" })
+    await container.send("release", { to: "pause" })
+    expect(await items(app, `${own.accountId}#paused`)).toHaveLength(1)
+    const event = { accountId: own.accountId, taskId: container.task.id, error: "TypeError", cause: "" }
+    await invoke(app, "dormouse-lifecycle-settle", event)
+    expect((await own.send(`GET /tasks/${container.task.id}`)).body.status).toBe("failed")
+    expect(await items(app, `${own.accountId}#paused`)).toEqual([])
   })
 
   test("works: one that was never claimed costs nothing", async () => {

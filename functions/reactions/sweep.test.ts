@@ -3,9 +3,10 @@ import { DescribeExecutionCommand, StopExecutionCommand } from "@aws-sdk/client-
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { marshall } from "@aws-sdk/util-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { millis } from "#core/clock.ts"
 import { newAccount } from "#test/app.ts"
 import { configOf, type Item, invoke, items, objectAt, sfnOf, tableOf } from "#test/aws.ts"
-import { type Container, containerOf, statusOf, type Task } from "#test/container.ts"
+import { type Container, containerOf, forgetArn, statusOf, type Task } from "#test/container.ts"
 import { newAgent, newFile, newTask, put } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
@@ -60,6 +61,16 @@ describe("a task whose execution was never started", () => {
     await container.send("complete", { result: null })
   })
 
+  test("works: an operator has it started at once, and once", async () => {
+    const task = await dispatched()
+    const redrive = { operation: "redriveTask", taskId: task.id, accountId: account.accountId }
+    expect(await app.operate(redrive)).toEqual({ done: "started" })
+    expect(await app.operate(redrive)).toEqual({ done: "nothing" })
+    const container = await containerOf(app, account.accountId, task)
+    await container.claim()
+    await container.send("complete", { result: null })
+  })
+
   test("twice: it is left alone for an hour", async () => {
     const container = await swept()
     const before = await rowOf(container.task)
@@ -103,6 +114,13 @@ describe("an execution that ended badly", () => {
       .toMatchObject({ status: "failed", error: "The task could not be run: Stopped by hand.", costUsd: 0 })
     await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
     expect(await balance()).toBe(before + 0.5)
+  })
+
+  test("works: its container is stopped also where the call that started it could not say which one it is", async () => {
+    const container = await swept()
+    await forgetArn(app, account.accountId, container)
+    await sfnOf(app).send(new StopExecutionCommand({ executionArn: executionOf(container.task) }))
+    await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
   })
 
   test("twice: being told of it again changes nothing", async () => {
@@ -281,6 +299,18 @@ describe("what was committed and never published, without a trace of it in the s
     const after = announced("task.finished")
     expect(await sweep()).toMatchObject({ published: 0 })
     expect(announced("task.finished")).toBe(after)
+  })
+
+  test("is a sleep and a cancellation in it: the execution goes by both, and ends", async () => {
+    const container = await swept()
+    const until = new Date(millis() + 60 * minutes).toISOString()
+    await container.send("release", { to: "hibernate", until, reason: "Nothing to do." })
+    await account.send(`POST /tasks/${container.task.id}/cancel`)
+    time.advance(11 * minutes)
+    await sweep()
+    expect((await stored(container.task, "signal#")).map(isPublished)).toEqual([true, true])
+    await expect.poll(() => executionStatus(container.task), { timeout: 15_000 }).toBe("SUCCEEDED")
+    expect((await rowOf(container.task)).status).toBe("cancelled")
   })
 })
 

@@ -79,6 +79,13 @@ describe("a task whose agent says how tasks are named", () => {
     ])
   })
 
+  test("works: by all of a long text", async () => {
+    const long = `${firstLine}\n${"x".repeat(5_000)}`
+    const task = await dispatched({}, { instructions: long })
+    await expect.poll(async () => (await read(task)).title, { timeout: 10_000 }).toBe("State of the project")
+    expect(models.requests[0]!.body).toMatchObject({ messages: [{ content: `<task>\n${long}\n</task>` }] })
+  })
+
   test("twice: is named once, and paid for once", async () => {
     const task = await dispatched()
     await expect.poll(async () => (await read(task)).title, { timeout: 10_000 }).toBe("State of the project")
