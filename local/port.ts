@@ -5,7 +5,7 @@ import { AwsError } from "./service.ts"
 
 export interface Port {
   number: number
-  /** Hands all requests from now on to `handler`. Before that they are answered with 503. */
+  /** Hands all requests from now on to `handler`. Before that they are answered with 503 and when to try again. */
   serve(handler: RequestListener): void
   /** Takes no new connections and ends those that are there. */
   close(): Promise<void>
@@ -13,7 +13,7 @@ export interface Port {
 
 /** Takes a port of the loopback address; 0 is any free one. Rejects when it is taken already. */
 export async function openPort(number: number): Promise<Port> {
-  let handle: RequestListener = (_request, response) => void response.writeHead(503).end()
+  let handle: RequestListener = starting
   const server = makeServer((request, response) => handle(request, response))
   await listen(server, { port: number, host: "127.0.0.1" })
   return {
@@ -23,6 +23,12 @@ export async function openPort(number: number): Promise<Port> {
     },
     close: closing(server),
   }
+}
+
+/** In the words of the API's own errors, since whoever asks this early asks the API. */
+const starting: RequestListener = (_request, response) => {
+  const error = { code: "unavailable", message: "Dormouse is starting. Try again in a moment." }
+  response.writeHead(503, { "content-type": "application/json", "retry-after": "1" }).end(JSON.stringify({ error }))
 }
 
 /** Serves at a socket in a file, in place of one that a crash has left there, to every user of this machine. Answers how to close it. */
