@@ -86,11 +86,19 @@ export async function list(accountId: string, request: Page.Request) {
   return { data: page.data.map(view), pageInfo: page.pageInfo }
 }
 
+/** Raises `api_key_not_found`. */
+export const get = async (accountId: string, keyId: string) => view(await rowOf(accountId, keyId))
+
 /** Takes a key away: within a minute nothing accepts it any more. Raises `api_key_not_found`. */
 export async function remove(accountId: string, keyId: string): Promise<void> {
+  const { hash } = await rowOf(accountId, keyId)
+  await transact({ hash: ApiKeyHashEntity.delete({ hash }), key: ApiKeyEntity.delete({ accountId, keyId }) })
+}
+
+async function rowOf(accountId: string, keyId: string): Promise<ApiKeyRow> {
   const { data: row } = await ApiKeyEntity.get({ accountId, keyId }).go({ consistent: true })
   if (!row) throw new Problem("api_key_not_found")
-  await transact({ hash: ApiKeyHashEntity.delete({ hash: row.hash }), key: ApiKeyEntity.delete({ accountId, keyId }) })
+  return row
 }
 
 async function insert(accountId: string, name: string, apiKey: string): Promise<ApiKeyRow> {

@@ -48,6 +48,15 @@ describe("GET /api-keys", () => {
   })
 })
 
+describe("GET /api-keys/{keyId}", () => {
+  test("200: what the list shows of it", async () => {
+    const account = await newAccount(app, { creditUsd: 0 })
+    const { apiKey } = (await account.send("POST /api-keys", { name: "Build server" })).body
+    const { status, body } = await account.send(`GET /api-keys/${apiKey.id}`)
+    expect([status, body]).toEqual([200, apiKey])
+  })
+})
+
 describe("DELETE /api-keys/{keyId}", () => {
   const time = moveTime()
   let own: OwnStack

@@ -26,6 +26,16 @@ export const routes = [
     ({ accountId, body }) => ApiKey.make(accountId, body),
   ),
   route(
+    "GET /api-keys/{keyId}",
+    {
+      summary: "Read an API key",
+      description: "What tells it from others. The key itself is not shown again.",
+      returns: [200, ApiKey.View],
+      problems: ["api_key_not_found"],
+    },
+    ({ accountId, path }) => ApiKey.get(accountId, path.keyId),
+  ),
+  route(
     "DELETE /api-keys/{keyId}",
     {
       summary: "Take an API key away",
