@@ -16,6 +16,7 @@ export function createBucket(home: Home, key: aws.kms.Key) {
   const bucket = new aws.s3.Bucket("data", { bucket: interpolate`${home.tenant}-data-${home.account}` }, { protect: true })
   encrypt(bucket, key)
   closeToThePublic(bucket)
+  letPagesIn(bucket)
   forget(bucket)
   return bucket
 }
@@ -59,6 +60,22 @@ const onlyOverTls = (bucket: aws.s3.Bucket) =>
       },
     ],
   })
+
+/** A page of any origin may use an address that was signed for it; there are no cookies that could speak for somebody else. */
+function letPagesIn(bucket: aws.s3.Bucket) {
+  new aws.s3.BucketCorsConfiguration("data", {
+    bucket: bucket.bucket,
+    corsRules: [
+      {
+        allowedOrigins: ["*"],
+        allowedMethods: ["GET", "HEAD", "PUT"],
+        allowedHeaders: ["*"],
+        exposeHeaders: ["ETag", "Content-Disposition"],
+        maxAgeSeconds: 3600,
+      },
+    ],
+  })
+}
 
 /** What nobody deletes by hand: parts of an upload that was given up, records that failed, what a model was asked. The rest stays. */
 function forget(bucket: aws.s3.Bucket) {

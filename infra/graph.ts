@@ -49,6 +49,7 @@ interface Kinds {
   "lambda/function:Function": aws.lambda.FunctionArgs
   "lambda/permission:Permission": aws.lambda.PermissionArgs
   "s3/bucket:Bucket": aws.s3.BucketArgs
+  "s3/bucketCorsConfiguration:BucketCorsConfiguration": aws.s3.BucketCorsConfigurationArgs
   "s3/bucketPolicy:BucketPolicy": aws.s3.BucketPolicyArgs
   "s3/bucketPublicAccessBlock:BucketPublicAccessBlock": aws.s3.BucketPublicAccessBlockArgs
   "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": aws.s3.BucketServerSideEncryptionConfigurationArgs

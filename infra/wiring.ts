@@ -1,6 +1,7 @@
-import { arnOf, every, type Graph, nameOf, text } from "./graph.ts"
+import { arnOf, every, type Graph, nameOf } from "./graph.ts"
 import { statementsOfRole } from "./statements.ts"
 import { apiWiring } from "./wiring/api.ts"
+import { bucketWiring } from "./wiring/buckets.ts"
 import { busWiring } from "./wiring/buses.ts"
 import { functionWiring } from "./wiring/functions.ts"
 import { queueWiring } from "./wiring/queues.ts"
@@ -18,7 +19,7 @@ export const wiringOf = (graph: Graph): Wiring => ({
   roles: rolesOf(graph),
   api: apiWiring(graph),
   tables: tableWiring(graph),
-  buckets: every(graph, "s3/bucket:Bucket").map((bucket) => ({ name: text(bucket, "bucket"), arn: arnOf(bucket) })),
+  buckets: bucketWiring(graph),
   keys: keysOf(graph),
   buses: busWiring(graph),
   queues: queueWiring(graph),

@@ -74,7 +74,7 @@ export function openStorage(
     onRequest: (operation) => count(counters, `s3:${operation}`),
   })
   defer(() => s3.close())
-  for (const { name } of wiring.buckets) s3.createBucket(name)
+  for (const { name, corsRules } of wiring.buckets) s3.createBucket(name, corsRules)
   return {
     dynamoDb,
     s3,

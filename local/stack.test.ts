@@ -92,7 +92,7 @@ const fixture = makeFixture(
         },
       },
     ],
-    buckets: [{ name: "failures", arn: failures }],
+    buckets: [{ name: "failures", arn: failures, corsRules: [] }],
     buses: {
       [bus]: {
         name: "domain",

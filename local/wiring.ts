@@ -16,7 +16,7 @@ export interface Wiring {
   roles: Record<string, Statement[]>
   api: ApiWiring
   tables: TableWiring[]
-  buckets: { name: string; arn: string }[]
+  buckets: { name: string; arn: string; corsRules: CorsRule[] }[]
   keys: { arn: string; region: string; usage: "ENCRYPT_DECRYPT" | "GENERATE_VERIFY_MAC" }[]
   /** By bus ARN; the `default` bus of a region is there once a rule names it. */
   buses: Record<string, { name: string; region: string; rules: RuleWiring[] }>
@@ -27,6 +27,15 @@ export interface Wiring {
   /** By state machine ARN. */
   stateMachines: Record<string, { name: string; role: string; definition: object }>
   clusters: { name: string; arn: string; region: string }[]
+}
+
+/** What pages of other origins may do with a bucket. */
+export interface CorsRule {
+  allowedOrigins: string[]
+  allowedMethods: string[]
+  allowedHeaders?: string[]
+  exposeHeaders?: string[]
+  maxAgeSeconds?: number
 }
 
 export interface FunctionWiring {

@@ -6,7 +6,7 @@ export interface Wiring {
   roles: Record<string, StatementWiring[]>
   api: ApiWiring
   tables: TableWiring[]
-  buckets: { name: string; arn: string }[]
+  buckets: { name: string; arn: string; corsRules: CorsRule[] }[]
   keys: { arn: string; region: string; usage: "ENCRYPT_DECRYPT" | "GENERATE_VERIFY_MAC" }[]
   buses: Record<string, { name: string; region: string; rules: RuleWiring[] }>
   queues: QueueWiring[]
@@ -14,6 +14,14 @@ export interface Wiring {
   scheduleGroups: string[]
   stateMachines: Record<string, { name: string; role: string; definition: object }>
   clusters: { name: string; arn: string; region: string }[]
+}
+
+interface CorsRule {
+  allowedOrigins: string[]
+  allowedMethods: string[]
+  allowedHeaders?: string[]
+  exposeHeaders?: string[]
+  maxAgeSeconds?: number
 }
 
 interface FunctionWiring {

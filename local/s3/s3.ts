@@ -4,9 +4,11 @@ import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { AwsError, type Caller } from "../service.ts"
 import { decode, parseQuery, pathOf, type Verified, verify } from "../signature.ts"
+import type { CorsRule } from "../wiring.ts"
 import { Blobs } from "./blobs.ts"
 import { checkBucketName } from "./buckets.ts"
 import type { Answer, Call, Headers, Service } from "./call.ts"
+import { corsHeaders, preflight } from "./cors.ts"
 import { noSuchBucket } from "./objects.ts"
 import { operationOf } from "./route.ts"
 import { Store } from "./store.ts"
@@ -24,7 +26,7 @@ export interface S3Options {
 
 export interface S3 {
   /** Makes a bucket unless it is there. Problems: `AwsError` InvalidBucketName. */
-  createBucket(name: string): void
+  createBucket(name: string, corsRules?: CorsRule[]): void
   /** Answers one request, whatever comes of it. The path is `/bucket/key`. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>
   /** Lets go of the directory. What is being written at this time is not stored. */
@@ -39,10 +41,14 @@ export const openS3 = ({ directory, secretOf, authorize = () => undefined, onReq
   const store = new Store(join(directory, "objects.sqlite"))
   blobs.sweep(store.blobs())
   const service: Service = { store, blobs, authorize }
+  const cors = new Map<string, CorsRule[]>()
   let open = true
+
+  const rulesFor = ({ url = "" }: IncomingMessage) => cors.get(decode(pathOf(url).split("/")[1] ?? "")) ?? []
 
   const answer = async (request: IncomingMessage): Promise<Answer> => {
     const { method = "", url = "", headers } = request
+    if (method === "OPTIONS") return preflight(rulesFor(request), headers)
     const verified = verify({ method, url, headers, secretOf })
     if (verified.service !== "s3")
       throw new AwsError("AuthorizationHeaderMalformed", "The request was signed for another service.")
@@ -54,14 +60,16 @@ export const openS3 = ({ directory, secretOf, authorize = () => undefined, onReq
   }
 
   return {
-    createBucket(name) {
+    createBucket(name, corsRules = []) {
       checkBucketName(name)
+      cors.set(name, corsRules)
       store.createBucket(name)
     },
     async handle(request, response) {
       const requestId = randomBytes(8).toString("hex").toUpperCase()
       response.setHeader("x-amz-request-id", requestId)
       response.setHeader("x-amz-id-2", randomBytes(24).toString("base64"))
+      response.setHeaders(new Map(Object.entries(corsHeaders(rulesFor(request), request.method ?? "", request.headers))))
       try {
         if (!open) throw closed()
         await send(response, await answer(request))

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3"
+import type { CorsRule } from "../wiring.ts"
 import { openS3, type S3Options } from "./s3.ts"
 
 /** What the tests sign with, and the bucket they use. */
@@ -14,14 +15,14 @@ export const bucket = "files"
 export const newDirectory = () => mkdtempSync(join(tmpdir(), "s3-"))
 
 /** An S3 over HTTP on a free port, with one bucket. */
-export const startServer = async (options: Partial<S3Options> = {}) => {
+export const startServer = async ({ corsRules, ...options }: Partial<S3Options> & { corsRules?: CorsRule[] } = {}) => {
   const directory = options.directory ?? newDirectory()
   const s3 = openS3({
     secretOf: (id) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined),
     ...options,
     directory,
   })
-  s3.createBucket(bucket)
+  s3.createBucket(bucket, corsRules)
   const server = createServer((request, response) => void s3.handle(request, response))
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo

@@ -129,7 +129,8 @@ export const intercept = (request: Request, send: Send): Promise<Reply> => {
   if (life.faulted !== undefined && life.faulted === id && fault && isLasting(fault.mode))
     return effects[fault.mode](send, invocation)
   if (!/attempt=1\b/.test(request.headers["amz-sdk-request"] ?? "")) return send()
-  life.learn(textOf(request.body))
+  // The sweeper looks after the tasks of everybody.
+  if (transition !== "sweep") life.learn(textOf(request.body))
   const call = { transition, index: invocation.calls++, operation: operationOf(request), hasTask: life.taskId !== undefined }
   life.calls.push(call)
   if (!fault || life.faulted !== undefined || fault.transition !== transition || fault.index !== call.index) return send()
