@@ -20,6 +20,8 @@ export const AccountEntity = new Entity(
       fileBytes: { type: "number", required: true, default: 0 },
       uploadBytes: { type: "number", required: true, default: 0 },
       checkpointBytes: { type: "number", required: true, default: 0 },
+      /** Tasks that have a container, or for which one is being started. */
+      running: { type: "number", required: true, default: 0 },
       /** How many there are. */
       webhooks: { type: "number", required: true, default: 0 },
       createdAt: { type: "string", required: true, readOnly: true },

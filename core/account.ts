@@ -7,6 +7,7 @@ import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { usd } from "./money.ts"
 import { Problem } from "./problem.ts"
+import { quotas } from "./quota.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
 import { transact } from "./transaction.ts"
@@ -30,6 +31,9 @@ export const View = z
       reservedBytes: z.number().describe("Held back for uploads that are not completed yet: not used, and not to be had."),
     }).describe("Uploaded files. Outputs of tasks are not counted."),
     checkpointStorage: Storage.describe("Checkpoints of tasks that may go on."),
+    runningTasks: z
+      .object({ count: z.int(), quota: z.int() })
+      .describe("Tasks that have a container. What is dispatched beyond the quota waits until another one ends or sleeps."),
     defaultProvider: z.enum(providers).describe("Whose models run agents that name no provider."),
     hasProviderApiKey: z.object(byProvider(z.boolean())).describe("Of which providers the account has a key of its own."),
     createdAt: z.iso.datetime(),
@@ -131,10 +135,12 @@ const view = (row: AccountRow, withKey: Provider[]): z.infer<typeof View> => ({
   fileStorage: {
     usedBytes: row.fileBytes - row.uploadBytes,
     reservedBytes: row.uploadBytes,
-    quotaBytes: limits.fileStorageBytes,
+    quotaBytes: quotas().fileStorageBytes,
     isEnforced: true,
   },
-  checkpointStorage: { usedBytes: row.checkpointBytes, quotaBytes: limits.checkpointStorageBytes, isEnforced: true },
+  checkpointStorage: { usedBytes: row.checkpointBytes, quotaBytes: quotas().checkpointStorageBytes, isEnforced: true },
+  // Rows that are older than the count have none.
+  runningTasks: { count: row.running ?? 0, quota: quotas().runningTasks },
   defaultProvider: defaultProviderOf(row),
   hasProviderApiKey: {
     anthropic: withKey.includes("anthropic"),

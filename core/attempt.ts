@@ -9,6 +9,7 @@ import { limits } from "./limits.ts"
 import * as Place from "./place.ts"
 import { Problem } from "./problem.ts"
 import { errorCharacters } from "./protocol.ts"
+import { quotas } from "./quota.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
 import * as Run from "./run.ts"
 import * as Settlement from "./settlement.ts"
@@ -34,10 +35,15 @@ class AttemptsExhausted extends Error {
   override readonly name = "AttemptsExhausted"
 }
 
+/** The account has as many containers as it may: the start is tried again later. The name is what the state machine retries by. */
+class QuotaReached extends Error {
+  override readonly name = "QuotaReached"
+}
+
 /**
  * Starts the container of the next attempt. One start is one container: the first call of an entry fixes the run in one conditional
  * write, a repeated one reuses it and only replaces the token. Where there is nothing to start, the execution goes on as the task
- * stands. Throws `Fargate.Capacity`, to be called again later.
+ * stands. Throws `Fargate.Capacity` or `QuotaReached`, to be called again later.
  */
 export async function start({ accountId, taskId, generation, ...waiting }: Start): Promise<void> {
   const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
@@ -92,7 +98,7 @@ async function begin(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow 
   const { accountId, taskId } = task
   if (!canStart(task)) return goOn(task, waiting.token)
   if (task.losses >= limits.attempts) throw new AttemptsExhausted(await whyLost(task))
-  if (Successor.isNeeded(task)) return goOn(await Successor.appoint(task), waiting.token, "Superseded")
+  if (Successor.isNeeded(task, waiting.tries)) return goOn(await Successor.appoint(task), waiting.token, "Superseded")
   if (await Billing.isExhausted(task)) return goOn(await Credit.pause(task), waiting.token)
 
   const run = await newRun(task, waiting.entry)
@@ -101,9 +107,11 @@ async function begin(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow 
   const moved = transition(task, { kind: "started" }, at, { set })
   const refused = await transact({
     ...moved?.writes,
+    account: Billing.occupy(accountId),
     run: RunEntity.create(run),
     wait: Execution.keep(accountId, taskId, run.runId, waiting),
   })
+  if (refused.includes("account")) throw new QuotaReached(`The account has ${quotas().runningTasks} tasks running, its most`)
   if (refused.length) throw new Problem("conflict")
   return run
 }

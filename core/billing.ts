@@ -5,6 +5,7 @@ import { now } from "./clock.ts"
 import { prices } from "./limits.ts"
 import { micros } from "./money.ts"
 import { Problem } from "./problem.ts"
+import { quotas } from "./quota.ts"
 import type { TaskRow } from "./task.entity.ts"
 import { transact } from "./transaction.ts"
 
@@ -57,26 +58,38 @@ export async function paused(accountId: string): Promise<string[]> {
 }
 
 interface Use {
+  /** The task had a container, and has none any more. */
+  leaves: boolean
   /** The turn of the run that the time is charged for, if it took any. */
   charge?: { runId: string; turn: number; seconds: number }
   /** The task has ended: what was held back is given back. */
   release: boolean
 }
 
-/** The writes that charge a run's time and give back a reservation: one movement of the balance, a ledger entry for each reason. */
-export function settle(task: TaskRow, { charge, release }: Use, at: string) {
-  if (task.reservedMicros === 0) return {}
+/**
+ * The writes that charge a run's time, give back a reservation, and count a container less: one change of the account, a ledger entry
+ * for each reason.
+ */
+export function settle(task: TaskRow, { leaves, ...use }: Use, at: string) {
   const { accountId, taskId } = task
+  const { charge, release } = task.reservedMicros === 0 ? {} : use
   const cost = charge ? costOf(charge.seconds) : 0
   const back = release ? task.reservedMicros : 0
+  const added = { ...(back === cost ? {} : { balanceMicros: back - cost }), ...(leaves ? { running: -1 } : {}) }
   return {
-    ...(back === cost ? {} : { account: AccountEntity.patch({ accountId }).add({ balanceMicros: back - cost }) }),
+    account: Object.keys(added).length ? AccountEntity.patch({ accountId }).add(added) : undefined,
     ...(charge && {
       charge: entry(accountId, `charge#${charge.runId}#${charge.turn}`, "charge", -cost, at, { taskId, seconds: charge.seconds }),
     }),
     ...(release && { release: entry(accountId, `release#${taskId}`, "release", back, at, { taskId }) }),
   }
 }
+
+/** The write that counts one container more of an account. It is refused where that has as many as it may. */
+export const occupy = (accountId: string) =>
+  AccountEntity.patch({ accountId })
+    .add({ running: 1 })
+    .where(({ running }, { lt, notExists }) => `${notExists(running)} OR ${lt(running, quotas().runningTasks)}`)
 
 const entry = (
   accountId: string,

@@ -4,7 +4,6 @@ import { CheckpointEntity, type CheckpointRow } from "./checkpoint.entity.ts"
 import * as CheckpointObject from "./checkpoint-object.ts"
 import { millis, now } from "./clock.ts"
 import { isTerminal } from "./lifecycle.ts"
-import { limits } from "./limits.ts"
 import { invalid, Problem } from "./problem.ts"
 import type {
   CheckpointAddresses,
@@ -14,6 +13,7 @@ import type {
   PreparedCheckpoint,
   ReadCheckpoint,
 } from "./protocol.ts"
+import { quotas } from "./quota.ts"
 import { RunEntity } from "./run.entity.ts"
 import * as Sweep from "./sweep.ts"
 import { TaskEntity } from "./task.entity.ts"
@@ -55,7 +55,7 @@ export async function prepare(
     refuseUnlessClaimed(ref),
   ])
   const bytes = objects.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
-  if (account!.checkpointBytes + bytes > limits.checkpointStorageBytes) throw new Problem("checkpoint_quota_exceeded")
+  if (account!.checkpointBytes + bytes > quotas().checkpointStorageBytes) throw new Problem("checkpoint_quota_exceeded")
   if (!row) await begin(ref)
   return {
     objects: await Promise.all(objects.map(({ name, size_bytes }) => CheckpointObject.presignedCreate(ref, name, size_bytes))),
@@ -125,7 +125,7 @@ async function follow(ref: Ref, row: CheckpointRow, { segment, added, released }
 function count(accountId: string, bytes: number) {
   const account = AccountEntity.patch({ accountId }).add({ checkpointBytes: bytes })
   if (bytes <= 0) return account
-  return account.where(({ checkpointBytes }, { lte }) => lte(checkpointBytes, limits.checkpointStorageBytes - bytes))
+  return account.where(({ checkpointBytes }, { lte }) => lte(checkpointBytes, quotas().checkpointStorageBytes - bytes))
 }
 
 /** How long a checkpoint is kept once its task has ended, in milliseconds. */

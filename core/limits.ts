@@ -36,8 +36,8 @@ export const limits = {
   webhookUrl: 2_048,
   /** How often a task that waits for its account's credit looks for itself whether it is there. */
   pausedSeconds: 2_592_000,
-  /** After so many sleeps, or so many days, another execution takes a task over: Step Functions ends one after a year or 25,000 events. */
-  execution: { parks: 500, days: 240 },
+  /** After so many sleeps, so many days, or so many tries at starting a container, another execution takes a task over: Step Functions ends one after a year or 25,000 events. */
+  execution: { parks: 500, days: 240, tries: 1_000 },
   /** Open streams of an account at once. */
   streams: 20,
   /** `searched`: how many items of a list are looked at for one page of those that a filter wants. */
@@ -48,8 +48,6 @@ export const limits = {
   warmSeconds: { turn: 120, run: 3_600 },
   /** The agent is stopped when its model has said nothing for so long. */
   modelIdleSeconds: 300,
-  fileStorageBytes: 10 * 1024 ** 3,
-  checkpointStorageBytes: 20 * 1024 ** 3,
   /** A larger file is not streamed through the API: the answer redirects to it. */
   streamedDownloadBytes: 100 * 1024 ** 2,
   /** Body of a request to the model gateway that comes with the request itself: a Lambda takes 6 MB, written as JSON. */

@@ -85,10 +85,12 @@ async function carryOut(task: TaskRow, run: RunRow | undefined, step: Step, at: 
     ...messageWrites(task, moved.task, messages, at),
     run: run && runSet && patchRun(run, runSet),
     result: step.result === undefined ? undefined : ResultEntity.put({ accountId, taskId, result: step.result }),
-    ...Billing.settle(task, { ...charge, release: moved.ends }, at),
+    ...Billing.settle(task, { ...charge, release: moved.ends, leaves: hasLeft(task, moved.task) }, at),
   })
   return refused.length ? "refused" : { task: moved.task, run: runSet }
 }
+
+const hasLeft = (before: TaskRow, after: TaskRow) => before.container !== "none" && after.container === "none"
 
 const messageWrites = (before: TaskRow, after: TaskRow, messages: Message.Said[], at: string) =>
   Object.fromEntries(

@@ -6,6 +6,7 @@ import * as File from "./file.ts"
 import { Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { invalid, Problem } from "./problem.ts"
+import { quotas } from "./quota.ts"
 import * as Storage from "./storage.ts"
 import * as Sweep from "./sweep.ts"
 import { transact } from "./transaction.ts"
@@ -105,7 +106,7 @@ const hold = (accountId: string, bytes: number, uploading: number) =>
 
 /** The same, refused where so many more bytes do not fit. */
 const holdMore = (accountId: string, bytes: number, uploading: number) =>
-  hold(accountId, bytes, uploading).where(({ fileBytes }, { lte }) => lte(fileBytes, limits.fileStorageBytes - bytes))
+  hold(accountId, bytes, uploading).where(({ fileBytes }, { lte }) => lte(fileBytes, quotas().fileStorageBytes - bytes))
 
 /**
  * Makes a file of an upload whose bytes have come. Sent again, it answers the same. Raises `upload_incomplete` where they are not

@@ -1,13 +1,22 @@
 import { type Input, interpolate } from "@pulumi/pulumi"
 import type { Parts } from "./parts.ts"
 import { describeRuntimes } from "./runtime.ts"
-import { euRegion } from "./settings.ts"
+import { type AccountQuotas, euRegion } from "./settings.ts"
 
 /** Where a task finds the API: from the internet, and from the isolated network, where there is one. */
 export interface Urls {
   api: Input<string>
   isolated: Input<string>
 }
+
+const gib = 1024 ** 3
+
+const describeQuotas = ({ runningTasks, fileStorageGib, checkpointStorageGib }: AccountQuotas) =>
+  JSON.stringify({
+    runningTasks,
+    fileStorageBytes: fileStorageGib * gib,
+    checkpointStorageBytes: checkpointStorageGib * gib,
+  })
 
 /** The isolated network is at home. */
 function isolatedRegions({ isolated, home }: Parts) {
@@ -24,6 +33,7 @@ export const valuesOf = (parts: Parts, urls?: Urls) => ({
   BUS_NAME: parts.bus.name,
   STATE_MACHINE_ARN: parts.home.machineArn,
   RATE_LIMIT: `${parts.home.keyThrottle.rate}/${parts.home.keyThrottle.burst}`,
+  ACCOUNT_QUOTAS: describeQuotas(parts.home.accountQuotas),
   RUNTIMES: describeRuntimes(parts.runtimes, parts.isolated),
   /** The labels of regions in which a task may do without internet access, with commas between them. */
   ISOLATED_REGIONS: isolatedRegions(parts),

@@ -53,7 +53,7 @@ export const consumerSeconds = 60
 
 /** What each function of this file needs. */
 const needs: Record<string, Needs> = {
-  "api/account": all(keyed, secrets, may("dynamodb:BatchGetItem", "dynamodb:DeleteItem")),
+  "api/account": all(keyed, secrets, knows("ACCOUNT_QUOTAS"), may("dynamodb:BatchGetItem", "dynamodb:DeleteItem")),
   "api/agents": all(keyed, signs, texts, secrets, may("dynamodb:Query", "dynamodb:BatchGetItem")),
   "api/api-keys": all(keyed, signs, may("dynamodb:Query", "dynamodb:DeleteItem")),
   "api/containers": all(keyed, signs, texts, may("dynamodb:Query")),
@@ -86,12 +86,12 @@ const needs: Record<string, Needs> = {
     knows("ISOLATED_REGIONS"),
     may("dynamodb:Query", "dynamodb:DeleteItem", "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "s3:DeleteObject"),
   ),
-  "api/uploads": all(keyed, signs, texts),
+  "api/uploads": all(keyed, signs, texts, knows("ACCOUNT_QUOTAS")),
   "api/webhook-deliveries": all(keyed, signs, texts, may("dynamodb:Query", "dynamodb:BatchGetItem")),
   "api/webhooks": all(keyed, signs, texts, secrets, knows("WEBHOOK_TARGETS"), may("dynamodb:Query", "dynamodb:DeleteItem")),
 
   "agent/channels": all(changes, knows("BUCKET_NAME"), may("dynamodb:Query", "s3:GetObject")),
-  "agent/checkpoints": all(changes, texts, may("dynamodb:ConditionCheckItem", "s3:DeleteObject")),
+  "agent/checkpoints": all(changes, texts, knows("ACCOUNT_QUOTAS"), may("dynamodb:ConditionCheckItem", "s3:DeleteObject")),
   "agent/files": all(knows("TABLE_NAME", "BUCKET_NAME"), may("dynamodb:GetItem", "dynamodb:Query", "s3:GetObject")),
   "agent/outputs": all(knows("TABLE_NAME"), texts, may("dynamodb:GetItem", "dynamodb:PutItem")),
   "agent/tasks": all(changes, signs, texts, secrets, may("dynamodb:Query", "dynamodb:BatchGetItem", "states:SendTaskHeartbeat")),
@@ -107,7 +107,7 @@ const needs: Record<string, Needs> = {
   "lifecycle/run": all(
     changes,
     signs,
-    knows("API_URL", "ISOLATED_API_URL", "RUNTIMES", "TASK_IMAGE", "EXECUTION_ROLE_ARN", "TASK_FAMILY"),
+    knows("ACCOUNT_QUOTAS", "API_URL", "ISOLATED_API_URL", "RUNTIMES", "TASK_IMAGE", "EXECUTION_ROLE_ARN", "TASK_FAMILY"),
     may("states:SendTaskSuccess", "states:SendTaskFailure"),
     may("ecs:RegisterTaskDefinition", "ecs:RunTask", "ecs:ListTasks", "ecs:StopTask", "iam:PassRole"),
     seconds(60),

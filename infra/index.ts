@@ -1,5 +1,5 @@
 import { Config } from "@pulumi/pulumi"
-import type { Domain } from "./settings.ts"
+import { type AccountQuotas, accountQuotas, type Domain } from "./settings.ts"
 import { defineStack } from "./stack.ts"
 
 /** The only file that reads the stack's configuration; everything below it is a function of these settings. */
@@ -12,6 +12,7 @@ const stack = defineStack({
   logRetentionDays: config.getNumber("logRetentionDays") ?? 30,
   throttle: config.getObject<{ rate: number; burst: number }>("throttle") ?? { rate: 200, burst: 400 },
   keyThrottle: config.getObject<{ rate: number; burst: number }>("keyThrottle") ?? { rate: 50, burst: 100 },
+  accountQuotas: { ...accountQuotas, ...config.getObject<Partial<AccountQuotas>>("accountQuotas") },
   modelBaseUrls: {
     anthropic: config.get("anthropicBaseUrl") ?? "",
     openai: config.get("openaiBaseUrl") ?? "",

@@ -1,6 +1,6 @@
 import { evaluate } from "./evaluate.ts"
 import type { Graph } from "./graph.ts"
-import type { Settings } from "./settings.ts"
+import { accountQuotas, type Settings } from "./settings.ts"
 import type { Sources } from "./sources.ts"
 import { defineStack } from "./stack.ts"
 
@@ -16,6 +16,7 @@ export const evaluateLocal = (sources?: Sources, settings: Partial<Settings> = {
           logRetentionDays: 30,
           throttle: { rate: 1000, burst: 2000 },
           keyThrottle: { rate: 1000, burst: 2000 },
+          accountQuotas,
           modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
           setsApiLogRole: true,
           firewall: false,

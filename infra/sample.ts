@@ -1,4 +1,4 @@
-import type { Settings } from "./settings.ts"
+import { accountQuotas, type Settings } from "./settings.ts"
 import type { Sources } from "./sources.ts"
 
 /** A stack as small as can be, for the tests of the evaluator and the policies: every function, a few routes, two states. */
@@ -9,6 +9,7 @@ export const sampleSettings: Settings = {
   logRetentionDays: 30,
   throttle: { rate: 100, burst: 200 },
   keyThrottle: { rate: 50, burst: 100 },
+  accountQuotas,
   modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
   setsApiLogRole: true,
   webhookTargets: "public",

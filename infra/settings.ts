@@ -11,6 +11,8 @@ export interface Settings {
   throttle: { rate: number; burst: number }
   /** Requests per second, and the most at once, that one API key may make before it is answered 429. */
   keyThrottle: { rate: number; burst: number }
+  /** What each account may have at most. */
+  accountQuotas: AccountQuotas
   /** Addresses that replace those of the model providers; empty where the provider's own counts. */
   modelBaseUrls: { anthropic: string; openai: string; openrouter: string }
   /**
@@ -41,6 +43,15 @@ export interface Settings {
   reservedConcurrency: Record<string, number>
 }
 
+export interface AccountQuotas {
+  /** Containers at a time. What is dispatched beyond it waits. */
+  runningTasks: number
+  fileStorageGib: number
+  checkpointStorageGib: number
+}
+
+export const accountQuotas: AccountQuotas = { runningTasks: 100, fileStorageGib: 10, checkpointStorageGib: 20 }
+
 export interface Domain {
   name: string
   /** In the home region. */
@@ -65,6 +76,13 @@ export function checked(settings: Settings): Settings {
   demand(["public", "any"].includes(settings.webhookTargets), "webhookTargets", "is public or any")
   demand(throttle.rate > 0 && throttle.burst > 0, "throttle", "takes a rate and a burst above 0")
   demand(keyThrottle.rate > 0 && keyThrottle.burst >= 1, "keyThrottle", "takes a rate above 0 and a burst of at least 1")
+  const { runningTasks, ...storage } = settings.accountQuotas
+  demand(Number.isInteger(runningTasks) && runningTasks > 0, "accountQuotas", "takes a whole number of runningTasks above 0")
+  demand(
+    Object.values(storage).every((size) => size > 0),
+    "accountQuotas",
+    "takes sizes in GiB above 0",
+  )
   checkOptions(settings)
   return settings
 }

@@ -17,6 +17,7 @@ describe("GET /account", () => {
       billingMode: "standard",
       fileStorage: { usedBytes: 0, reservedBytes: 0, quotaBytes: 10 * 1024 ** 3, isEnforced: true },
       checkpointStorage: { usedBytes: 0, quotaBytes: 20 * 1024 ** 3, isEnforced: true },
+      runningTasks: { count: 0, quota: 100 },
       defaultProvider: "anthropic",
       hasProviderApiKey: { anthropic: false, openrouter: false, openai: false },
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),

@@ -113,12 +113,13 @@ export const invariants: Record<string, (evidence: Evidence) => boolean> = {
       ({ startedBy, stoppedAt = Number.POSITIVE_INFINITY }) =>
         stoppedAt <= endOf(runs.find(({ runId }) => startedBy.endsWith(runId))) + graceMs,
     ),
-  "8 the books balance: the ledger, what the task cost, and the storage that it took": (evidence) => {
+  "8 the books balance: the ledger, what the task cost, and the storage and the place that it took": (evidence) => {
     const { ledger, account, task } = evidence
     const of = (kind: string) => entriesOf(evidence, kind)
     return (
       sumOf(ledger, "amountMicros") === account.balanceMicros &&
       account.checkpointBytes === 0 &&
+      account.running === 0 &&
       of("release").length === 1 &&
       sumOf(of("reservation"), "amountMicros") === -sumOf(of("release"), "amountMicros") &&
       -sumOf(of("charge"), "amountMicros") === task.costMicros &&

@@ -1,3 +1,4 @@
+import { AccountEntity } from "#core/account.entity.ts"
 import * as Billing from "#core/billing.ts"
 import * as Checkpoint from "#core/checkpoint.ts"
 import * as Conversation from "#core/conversation.ts"
@@ -191,6 +192,18 @@ export const scenarios: Record<string, Scenario> = {
       await parked(life)
       await life.world.time.drive(grant(1_000)())
       await (await life.claim(2)).complete()
+    },
+  },
+  "a task that waits until its account may run another": {
+    status: "finished",
+    live: async (life) => {
+      const { accountId } = life.home
+      const others = (running: number) => life.world.time.drive(AccountEntity.patch({ accountId }).add({ running }).go())
+      await others(100)
+      await life.dispatch()
+      await life.world.time.pass(3 * 60_000)
+      await others(-100)
+      await (await life.claim()).complete()
     },
   },
   "a task that is cancelled before it ran": {

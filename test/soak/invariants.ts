@@ -85,6 +85,7 @@ export const ofAccounts = (accounts: AccountEvidence[]): Finding[] => [
       const sum = ledger.reduce((total, { amountMicros }) => total + amountMicros, 0)
       return complaints(accountId, [
         sum !== row.balanceMicros && `has ${row.balanceMicros} and a ledger of ${sum}`,
+        row.running !== 0 && `counts ${row.running} tasks that run`,
         balanceUsd !== row.balanceMicros / 1e6 && `shows ${balanceUsd} USD for ${row.balanceMicros}`,
       ])
     }),
