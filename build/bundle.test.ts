@@ -82,3 +82,28 @@ test("a source that does not compile leaves the bundles as they were", async () 
   expect(await load("functions/api/tasks/index.cjs").handler()).toBe("first")
   expect(existsSync(join(root, "dist/new"))).toBe(false)
 })
+
+test("ElectroDB asks of DynamoDB in a bundle what it asks for outside of one", async () => {
+  write(
+    "core/thing.ts",
+    `import { Entity } from "electrodb"
+    const key = { field: "pk", composite: ["id"] }
+    const attributes = { id: { type: "string" }, count: { type: "number" }, note: { type: "string" }, tags: { type: "list", items: { type: "string" } } }
+    const Thing = new Entity({ model: { service: "s", entity: "thing", version: "1" }, attributes, indexes: { byId: { pk: key, sk: { field: "sk", composite: [] } } } }, { table: "t" })
+    export const calls = () => [
+      Thing.get([{ id: "1" }, { id: "2" }]).params(),
+      Thing.patch({ id: "1" }).set({ note: "n" }).add({ count: 1 }).remove(["tags"]).where(({ count, tags }, { lt, eq, size, name }) => \`\${lt(count, 2)} AND \${eq(tags[0], "x")} AND \${size(tags)} > \${name(count)}\`).params(),
+      Thing.update({ id: "1" }).data(({ count, tags }, { set, append, add }) => [append(tags, ["y"]), add(count, 3)]).params(),
+      Thing.query.byId({ id: "1" }).where(({ nothing, note }, { begins }) => nothing === undefined ? begins(note, "a") : "").params(),
+    ]`,
+  )
+  write(
+    "functions/api/tasks.ts",
+    `import { calls } from "#core/thing.ts"\nexport const handler = async () => JSON.stringify(calls())`,
+  )
+  await build(root)
+  const { calls } = (await import(join(root, "core/thing.ts"))) as { calls(): unknown }
+  const said = await load("functions/api/tasks/index.cjs").handler()
+  expect(said).toContain("list_append")
+  expect(said).toBe(JSON.stringify(calls()))
+})

@@ -49,7 +49,8 @@ const work = async (): Promise<number> => {
     const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }))
     for (const { Body, ReceiptHandle } of Messages) {
       try {
-        await Courier.deliver(JSON.parse(Body!))
+        const message = JSON.parse(Body!)
+        await Courier.deliver(message, await Courier.gather([message]))
         await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))
       } catch {
         failures++
@@ -129,18 +130,20 @@ describe("an event that is announced while the function crashes", () => {
 })
 
 describe("a delivery whose function crashes", () => {
-  // What comes before the attempt is the same for both: the second one crashes at what it writes and sends after it.
+  // What comes before the attempt is the same for all: the second and the third one crash at what is written and sent after it. The third is
+  // handed over to the slow queue, and attempted anew there.
   test.each([
     ["/good", 1, 4],
     ["/bad", 4, 5],
+    ["/slow", 4, 9],
   ])("at every call that it makes is not lost: %s", async (path, first, last) => {
+    const timesTold = (id: unknown) => receiver.at(path).filter(({ headers }) => headers["webhook-id"] === id).length
     // The third retry succeeds.
     receiver.behaviours["/bad"] = (request, response) =>
-      answering(
-        receiver.at("/bad").filter(({ headers }) => headers["webhook-id"] === request.headers["webhook-id"]).length > 3
-          ? 204
-          : 503,
-      )(request, response)
+      answering(timesTold(request.headers["webhook-id"]) > 3 ? 204 : 503)(request, response)
+    // The first request to it is left without an answer for as long as the ordinary queue waits.
+    receiver.behaviours["/slow"] = (request, response) =>
+      timesTold(request.headers["webhook-id"]) === 1 ? time.advance(3_100) : answering(204)(request, response)
     const webhookId = await newWebhook(path)
     // The first delivery of a function asks for the secret; from then on it is known.
     await announce()
@@ -157,10 +160,11 @@ describe("a delivery whose function crashes", () => {
         await letTimePass(4)
       }
     }
-    for (let i = 0; i < 4; i++) await letTimePass(path === "/good" ? 4 : 35)
+    for (let i = 0; i < 4; i++) await letTimePass(path === "/bad" ? 35 : 4)
     const all = await deliveriesTo(webhookId)
     expect(all).toHaveLength(2 + 2 * (last - first + 1))
     expect(all.filter(({ status }) => status !== "delivered")).toEqual([])
+    if (path === "/slow") expect(all.map(({ eventId }) => timesTold(eventId)).filter((times) => times < 2)).toEqual([])
     await remove(webhookId)
   })
 })

@@ -5,7 +5,7 @@ import type { Message } from "./delivery-queue.ts"
 import * as Egress from "./egress.ts"
 import { waitAfter } from "./retry.ts"
 import * as Text from "./text.ts"
-import { transact, unlessRefused } from "./transaction.ts"
+import { bare, transact, unlessRefused } from "./transaction.ts"
 import { WebhookEntity, type WebhookRow } from "./webhook.entity.ts"
 import * as Webhook from "./webhook.ts"
 import * as Signature from "./webhook-signature.ts"
@@ -38,22 +38,34 @@ interface Outcome {
 /** What to log of a message: everything about the attempt that was made, or why none was. */
 export type Line = Record<string, unknown>
 
-/** Makes the attempt that a message asks for, unless it was made already. */
-export async function deliver(message: Message): Promise<Line> {
-  const { accountId, webhookId, deliveryId, attempt } = message
-  return { accountId, webhookId, deliveryId, attempt, ...(await perform(message)) }
+/** What the messages of a batch are about, as it is stored now. */
+export interface Gathered {
+  deliveries: DeliveryRow[]
+  webhooks: WebhookRow[]
 }
 
-async function perform(message: Message): Promise<Line> {
-  const { accountId, deliveryId, attempt } = message
-  const delivery = await Delivery.find(accountId, deliveryId)
+/** Reads what messages are about: by two calls, however many there are. */
+export async function gather(messages: readonly Message[]): Promise<Gathered> {
+  const [deliveries, webhooks] = await Promise.all([Delivery.findAll(messages), Webhook.findAll(messages)])
+  return { deliveries, webhooks }
+}
+
+/** Makes the attempt that a message asks for, unless it was made already. The message is one of those that `gather` was given. */
+export async function deliver(message: Message, gathered: Gathered): Promise<Line> {
+  const { accountId, webhookId, deliveryId, attempt } = message
+  return { accountId, webhookId, deliveryId, attempt, ...(await perform(message, gathered)) }
+}
+
+async function perform(message: Message, { deliveries, webhooks }: Gathered): Promise<Line> {
+  const { accountId, webhookId, deliveryId, attempt } = message
+  const delivery = deliveries.find((row) => row.accountId === accountId && row.deliveryId === deliveryId)
   if (!delivery) return { skipped: "The delivery is not there" }
   if (Delivery.isOver(delivery)) return { skipped: `The delivery is ${delivery.status}` }
   if (delivery.attemptCount !== attempt) {
     if (delivery.attemptCount === attempt + 1) await Delivery.send(delivery, message.isSlow)
     return { skipped: "The attempt was made already" }
   }
-  const webhook = await Webhook.find(accountId, delivery.webhookId)
+  const webhook = webhooks.find((row) => row.accountId === accountId && row.webhookId === webhookId)
   if (!webhook?.isActive) return cancel(delivery)
   if (webhook.isSlow && !message.isSlow) {
     await Delivery.send({ ...delivery, nextRetryAt: undefined }, true)
@@ -91,7 +103,7 @@ async function makeSlow(delivery: DeliveryRow, webhook: WebhookRow, outcome: Out
   const change = WebhookEntity.patch({ accountId, webhookId })
     .set({ isSlow: true })
     .where((attributes, { eq }) => eq(attributes.revision, revision))
-  await unlessRefused(change)
+  await unlessRefused(bare(change))
   await Delivery.send({ ...delivery, nextRetryAt: undefined }, true)
   return { ...lineOf(delivery, outcome, undefined), outcome: "slow" }
 }
@@ -165,7 +177,7 @@ async function write(delivery: DeliveryRow, set: Partial<DeliveryRow>, webhook?:
     const refused = await transact({ delivery: change, webhook })
     if (!refused.includes("webhook")) return refused.length === 0
   }
-  return unlessRefused(change)
+  return unlessRefused(bare(change))
 }
 
 async function cancel(delivery: DeliveryRow): Promise<Line> {

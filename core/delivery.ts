@@ -4,6 +4,7 @@ import { DeliveryEntity, type DeliveryRow, deliveryStatuses } from "./delivery.e
 import * as Queue from "./delivery-queue.ts"
 import { derivedIdAt, Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
+import * as Many from "./many.ts"
 import { Problem } from "./problem.ts"
 import * as Sweep from "./sweep.ts"
 import * as Text from "./text.ts"
@@ -114,6 +115,13 @@ export async function find(accountId: string, deliveryId: string): Promise<Deliv
   const { data } = await DeliveryEntity.get({ accountId, deliveryId }).go({ consistent: true })
   return data ?? undefined
 }
+
+/** Those of them that are there, in no order. */
+export const findAll = (keys: readonly Pick<DeliveryRow, "accountId" | "deliveryId">[]): Promise<DeliveryRow[]> =>
+  Many.rows(
+    keys.map(({ accountId, deliveryId }) => ({ accountId, deliveryId })),
+    (left) => DeliveryEntity.get(left).go({ consistent: true }),
+  )
 
 /** Attributes that make the sweeper look some time after a moment at which something should have happened. */
 export const watched = (deliveryId: string, at: number) => Sweep.due(deliveryId, at + graceMs)

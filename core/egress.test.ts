@@ -144,6 +144,18 @@ describe("a stack that sends anywhere", () => {
     expect(told).toEqual(["POST", "5", "identity"])
   })
 
+  test("keeps a connection for the next request, and takes another one where the receiver has let go of it", async () => {
+    const sockets = new Map<unknown, number>()
+    const url = await serve(({ socket }, response) => {
+      const times = (sockets.get(socket) ?? 0) + 1
+      sockets.set(socket, times)
+      if (times > 2) socket.destroy()
+      else response.writeHead(204).end()
+    })
+    for (let i = 0; i < 3; i++) expect(await send(url)).toMatchObject({ status: 204 })
+    expect([...sockets.values()]).toEqual([3, 1])
+  })
+
   test("hands on what the receiver asks for", async () => {
     const url = await serve((_, response) => response.writeHead(503, { "retry-after": "120" }).end())
     expect(await send(url)).toEqual({ status: 503, retryAfter: "120" })

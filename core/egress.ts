@@ -1,5 +1,11 @@
 import { type LookupAddress, lookup as resolve } from "node:dns"
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http"
+import {
+  type AgentOptions,
+  type ClientRequest,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as requestHttp,
+} from "node:http"
 import { Agent as HttpsAgent, request as requestHttps } from "node:https"
 import { isIP, type LookupFunction } from "node:net"
 import { isPublic } from "./address.ts"
@@ -73,21 +79,39 @@ export async function post(url: string, headers: Record<string, string>, body: s
   }
 }
 
-/** Never a proxy, whatever the environment says, and no connection twice: each one is judged anew. */
-const agents = { "http:": new HttpAgent(), "https:": new HttpsAgent() }
+/**
+ * Never a proxy, whatever the environment says. A connection was judged when it was made, and goes where it went: it is kept for the next
+ * request to the same host, for less time than receivers usually keep theirs.
+ */
+const agentsWith = (options: AgentOptions) => ({ "http:": new HttpAgent(options), "https:": new HttpsAgent(options) })
+const keeping = agentsWith({ keepAlive: true, timeout: 4_000 })
+const fresh = agentsWith({ keepAlive: false })
 
-const exchange = (url: URL, headers: Record<string, string>, body: string, signal: AbortSignal) =>
+async function exchange(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Answer> {
+  const options = {
+    method: "POST",
+    headers: { ...headers, "content-length": Buffer.byteLength(body), "accept-encoding": "identity" },
+    lookup: judged,
+    signal,
+    rejectUnauthorized: true,
+  }
+  const protocol = url.protocol as keyof typeof keeping
+  const open = (agents: typeof keeping) =>
+    (protocol === "https:" ? requestHttps : requestHttp)(url, { ...options, agent: agents[protocol] })
+  const request = open(keeping)
+  try {
+    return await answer(request, body)
+  } catch (error) {
+    // The receiver has let go of a connection in the moment in which it was to be used again, which says nothing about the receiver.
+    if (!request.reusedSocket || !isClosed(error)) throw error
+    return answer(open(fresh), body)
+  }
+}
+
+const isClosed = (error: unknown) => ["ECONNRESET", "EPIPE"].includes((error as NodeJS.ErrnoException).code ?? "")
+
+const answer = (request: ClientRequest, body: string) =>
   new Promise<Answer>((fulfil, reject) => {
-    const options = {
-      method: "POST",
-      headers: { ...headers, "content-length": Buffer.byteLength(body), "accept-encoding": "identity" },
-      lookup: judged,
-      signal,
-    }
-    const request =
-      url.protocol === "https:"
-        ? requestHttps(url, { ...options, agent: agents["https:"], rejectUnauthorized: true })
-        : requestHttp(url, { ...options, agent: agents["http:"] })
     request.on("response", (response) => {
       // From here on there is an answer, whatever becomes of the rest of it.
       request.off("error", reject).on("error", () => response.destroy())

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto"
+import { createHmac, createSecretKey } from "node:crypto"
 import * as Request from "./request.ts"
 
 /** Standard Webhooks, https://www.standardwebhooks.com: how a receiver knows that a request is ours and unchanged. */
@@ -18,6 +18,7 @@ export const signed = (id: string, timestamp: number, body: string, secrets: rea
 })
 
 const mac = (secret: string, content: string) =>
-  createHmac("sha256", Buffer.from(secret.slice(prefix.length), "base64"))
+  // A key that is given as mere bytes takes Node longer than the HMAC.
+  createHmac("sha256", createSecretKey(secret.slice(prefix.length), "base64"))
     .update(content)
     .digest("base64")

@@ -5,6 +5,7 @@ import * as Egress from "./egress.ts"
 import { type EventType, types } from "./event.entity.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
+import * as Many from "./many.ts"
 import { invalid, Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
@@ -147,6 +148,13 @@ export async function find(accountId: string, webhookId: string): Promise<Webhoo
   const { data } = await WebhookEntity.get({ accountId, webhookId }).go({ consistent: true })
   return data ?? undefined
 }
+
+/** Those of them that are there, in no order. */
+export const findAll = (keys: readonly Pick<WebhookRow, "accountId" | "webhookId">[]): Promise<WebhookRow[]> =>
+  Many.rows(
+    keys.map(({ accountId, webhookId }) => ({ accountId, webhookId })),
+    (left) => WebhookEntity.get(left).go({ consistent: true }),
+  )
 
 /** The active webhooks of an account that want to hear of such an event. */
 export async function subscribed(accountId: string, type: EventType): Promise<WebhookRow[]> {

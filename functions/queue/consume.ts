@@ -7,18 +7,26 @@ const logger = new Logger({ serviceName: "dormouse" })
 /**
  * Turns what is to be done with one message into a handler for batches of a queue. Messages are independent of each other: one that
  * fails comes again by itself, and ends in the dead-letter queue if it never succeeds. What `work` answers is logged, one line each.
+ * Where messages need something that is cheaper got for all of them at once, `prepare` gets it.
  */
 export const consume =
-  <Body extends z.ZodType>(schema: Body, name: string, work: (body: z.output<Body>) => Promise<Record<string, unknown>>) =>
+  <Body extends z.ZodType, Prepared = undefined>(
+    schema: Body,
+    name: string,
+    work: (body: z.output<Body>, prepared: Prepared) => Promise<Record<string, unknown>>,
+    prepare?: (bodies: z.output<Body>[]) => Promise<Prepared>,
+  ) =>
   async ({ Records }: SQSEvent): Promise<SQSBatchResponse> => {
-    const failed = await Promise.all(Records.map((record) => consumeOne(record)))
+    const bodies = Records.map(async ({ body }) => schema.parse(JSON.parse(body)))
+    const settled = await Promise.allSettled(bodies)
+    const prepared = prepare?.(settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])))
+    const failed = await Promise.all(Records.map((record, i) => consumeOne(record, bodies[i]!)))
     return { batchItemFailures: failed.filter((id) => id !== undefined).map((itemIdentifier) => ({ itemIdentifier })) }
 
-    async function consumeOne({ messageId, body, attributes }: SQSRecord): Promise<string | undefined> {
+    async function consumeOne({ messageId, attributes }: SQSRecord, body: Promise<z.output<Body>>): Promise<string | undefined> {
       const line = { messageId, received: Number(attributes.ApproximateReceiveCount) }
       try {
-        const parsed = schema.parse(JSON.parse(body))
-        logger.info(name, { ...line, ...(await work(parsed)) })
+        logger.info(name, { ...line, ...(await work(await body, (await prepared) as Prepared)) })
         return undefined
       } catch (error) {
         logger.error(name, { ...line, error: error as Error })
