@@ -1,12 +1,53 @@
-import { createHash } from "node:crypto"
+import { createHash, createHmac, createSecretKey, type Hash, type Hmac } from "node:crypto"
 import type { Readable } from "node:stream"
 import { buffer, text } from "node:stream/consumers"
-import type { HttpResponse } from "@smithy/core/protocols"
-import { type Call, Client, type Command, type Input } from "./client.ts"
+import type { HttpRequest, HttpResponse } from "@smithy/core/protocols"
+import { SignatureV4 } from "@smithy/signature-v4"
+import type { Checksum, SourceData } from "@smithy/types"
+import { type Call, Client, type Command, credentials, type Input } from "./client.ts"
 import { inXml, named, unescaped } from "./error.ts"
+
+/** Node looks for a key object in every key that is bytes, by an exception: it takes longer than the HMAC. */
+const keyOf = (secret: SourceData) => (typeof secret === "string" ? secret : createSecretKey(secret as Uint8Array))
+
+/** Node's own SHA-256, and HMAC of it, in the signer's form. */
+class Sha256 implements Checksum {
+  readonly #hash: Hash | Hmac
+
+  constructor(secret?: SourceData) {
+    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", keyOf(secret))
+  }
+
+  update(data: Uint8Array) {
+    this.#hash.update(data)
+  }
+
+  async digest() {
+    return this.#hash.digest()
+  }
+
+  reset() {
+    throw new Error("Each text is hashed by a hash of its own")
+  }
+}
 
 export class S3Client extends Client {
   protected override readonly service = { host: "s3", signed: "s3" }
+
+  #signer: SignatureV4 | undefined
+
+  get signer() {
+    this.#signer ??= new SignatureV4({
+      credentials: async () => credentials(),
+      region: this.region,
+      service: this.service.signed,
+      sha256: Sha256,
+      // S3 alone takes a path as it stands, and alone wants to see the body's hash.
+      uriEscapePath: false,
+      applyChecksum: true,
+    })
+    return this.#signer
+  }
 
   /** A bucket is a host of its own, but for an endpoint that was set, which may be a mere address. */
   override request({ path, ...call }: Call) {
@@ -16,6 +57,11 @@ export class S3Client extends Client {
     request.hostname = request.headers.host = `${bucket}.${request.hostname}`
     request.path = `/${key.join("/")}`
     return request
+  }
+
+  /** Its paths and queries are not as plain as those of the other services. */
+  protected override async sign(request: HttpRequest) {
+    return (await this.signer.sign(request)) as HttpRequest
   }
 }
 

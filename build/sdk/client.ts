@@ -1,13 +1,11 @@
-import { createHash, createHmac, createSecretKey, type Hash, type Hmac } from "node:crypto"
 import { HttpRequest, type HttpResponse } from "@smithy/core/protocols"
 import { StandardRetryStrategy } from "@smithy/core/retry"
 import { NodeHttpHandler } from "@smithy/node-http-handler"
-import { SignatureV4 } from "@smithy/signature-v4"
-import type { Checksum, SourceData } from "@smithy/types"
 import { failureOf, retryTypeOf } from "./error.ts"
+import { type Credentials, signed } from "./sign.ts"
 
 /**
- * What the bundles have in place of the AWS SDK's clients: the same names, the same wire, the SDK's own signer and its own way to
+ * What the bundles have in place of the AWS SDK's clients: the same names, the same wire, and the SDK's own way to
  * send, without the generic rest, which is two thirds of a bundle and of the time that a function takes to start. `core` is written
  * and type-checked against the SDK itself; `sdk.test.ts` holds each command here against the SDK's. A command that is not here is an
  * error of the build: add it, or let the build take the SDK's client for that service.
@@ -41,32 +39,8 @@ export interface Options {
   region?: string
 }
 
-/** Node looks for a key object in every key that is bytes, by an exception: it takes longer than the HMAC. */
-const keyOf = (secret: SourceData) => (typeof secret === "string" ? secret : createSecretKey(secret as Uint8Array))
-
-/** Node's own SHA-256, and HMAC of it, in the signer's form. */
-class Sha256 implements Checksum {
-  readonly #hash: Hash | Hmac
-
-  constructor(secret?: SourceData) {
-    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", keyOf(secret))
-  }
-
-  update(data: Uint8Array) {
-    this.#hash.update(data)
-  }
-
-  async digest() {
-    return this.#hash.digest()
-  }
-
-  reset() {
-    throw new Error("Each text is hashed by a hash of its own")
-  }
-}
-
 /** A function's credentials stay the same as long as it lives. */
-const credentials = async () => {
+export const credentials = (): Credentials => {
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env
   if (!(AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY)) throw new Error("The environment holds no credentials of AWS")
   return {
@@ -89,7 +63,6 @@ export abstract class Client {
   protected abstract readonly service: Service
   readonly region: string
   readonly #retries = new StandardRetryStrategy(async () => mostAttempts())
-  #signer: SignatureV4 | undefined
 
   constructor({ region = process.env.AWS_REGION }: Options = {}) {
     if (!region) throw new Error("Region is missing")
@@ -103,19 +76,6 @@ export abstract class Client {
       ({ response }) => response.body.resume(),
       () => undefined,
     )
-  }
-
-  get signer() {
-    this.#signer ??= new SignatureV4({
-      credentials,
-      region: this.region,
-      service: this.service.signed,
-      sha256: Sha256,
-      // S3 alone takes a path as it stands, and alone wants to see the body's hash.
-      uriEscapePath: this.service.signed !== "s3",
-      applyChecksum: this.service.signed === "s3",
-    })
-    return this.#signer
   }
 
   /** The call as it goes over the wire, unsigned. */
@@ -133,9 +93,21 @@ export abstract class Client {
     })
   }
 
+  #address: URL | undefined
+
   get address(): URL {
+    this.#address ??= this.#addressOf()
+    return this.#address
+  }
+
+  #addressOf() {
     const suffix = this.region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
     return new URL(process.env.AWS_ENDPOINT_URL ?? `https://${this.service.host}.${this.region}.${suffix}`)
+  }
+
+  protected async sign(request: HttpRequest): Promise<HttpRequest> {
+    const place = { region: this.region, service: this.service.signed }
+    return new HttpRequest({ ...request, headers: signed(request, place, credentials()) })
   }
 
   /** Makes the call, again where it failed in a way that passes. Rejects with the error that the service names. */
@@ -158,8 +130,7 @@ export abstract class Client {
   }
 
   async #once(request: HttpRequest, command: Command) {
-    const signed = await this.signer.sign(request)
-    const { response } = await handler.handle(signed as HttpRequest)
+    const { response } = await handler.handle(await this.sign(request))
     if (response.statusCode >= 300) throw await failureOf(response)
     return command.output(response)
   }
