@@ -14,6 +14,11 @@ export * from "./protocol-checkpoint.ts"
 /** How often the daemon renews its lease, and how long it may fail to before it must stop the agent. */
 export const heartbeatSeconds = 30
 export const leaseSeconds = 120
+/**
+ * A batch of log lines renews the lease as well, where the last renewal is this old. Renewing with a batch costs a fifth of a heartbeat,
+ * so it is done well before one would be due: lines come when they come, and each that is let pass may be the last in time.
+ */
+export const renewalSeconds = 10
 
 /** Most lines, and most bytes of JSON, in one batch of log lines. The daemon splits what is longer. */
 export const logBatchLines = 200
@@ -159,6 +164,7 @@ export const Heartbeat = z.strictObject({}).meta({ id: "Heartbeat", example: {} 
  */
 export const Signal = z.object({ kind: z.enum(["cancel", "message", "pause"]) }).meta({ id: "RunSignal" })
 
+/** What a container hears each time that its lease is renewed: by a heartbeat, or by a batch of log lines. */
 export const Beat = z
   .object({
     lease: Lease,
@@ -272,6 +278,9 @@ export const AppendLogs = z
       lines: [{ source: "daemon", message: "Workspace is ready", created_at: "2026-11-22T12:00:00.000Z" }],
     },
   })
+
+/** `beat` is there where the batch has renewed the lease as well: then no heartbeat is due for the ordinary time. */
+export const AppendedLogs = z.object({ accepted: z.literal(true), beat: Beat.optional() }).meta({ id: "AppendedLogs" })
 
 /**
  * What the models have cost so far in this run, in US dollars, by the agent runtime's price list. Always the total, never the

@@ -6,6 +6,7 @@ import { defaults } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
 import { costOf } from "./billing.ts"
+import { now } from "./clock.ts"
 
 // What the passing of time does to a run.
 
@@ -30,6 +31,11 @@ const runsOf = ({ task }: Container) => items(app, `${account.accountId}#${task.
 const chargeOf = async ({ runId }: Container) => (await items(app, `${account.accountId}#ledger`, `charge#${runId}`))[0]!
 const limited = (maxRuntimeSeconds: number) => ({ agent: { defaults: defaults({ maxRuntimeSeconds }) } })
 const between = (from: string, to: string) => Math.ceil((Date.parse(to) - Date.parse(from)) / 1000)
+
+const batch = (sequence: number) => ({
+  sequence,
+  lines: [{ source: "agent_stdout", message: "Still here", created_at: now().toISOString() }],
+})
 
 describe("container time", () => {
   test("is charged by the begun second, from the claim to the end", async () => {
@@ -57,10 +63,14 @@ describe("container time", () => {
     expect(creditBalance).toBeLessThan(0)
   })
 
-  test("of a lost attempt is charged to its last heartbeat", async () => {
+  test.each([
+    ["heartbeat", {}],
+    ["batch of log lines", batch(1)],
+  ])("of a lost attempt is charged to its last %s", async (kind, body) => {
     const container = await claimedContainer(app, account)
     time.advance(60 * seconds)
-    const { lease } = (await container.send("heartbeat", {})).body
+    const answer = (await container.send(kind === "heartbeat" ? kind : "logs", body)).body
+    const { lease } = answer.beat ?? answer
     time.advance(100 * seconds)
     await stopContainer(app, container)
     await containerOf(app, account.accountId, container.task, 2)
@@ -83,6 +93,24 @@ describe("a run that reports", () => {
     expect(left.slice(-2)).toEqual([0, 0])
     expect(await runsOf(container)).toHaveLength(1)
     expect((await container.send("complete", { result: null })).status).toBe(200)
+  })
+})
+
+describe("a run that only writes its log", () => {
+  test("hears in time what a heartbeat would say, goes on, and is known to live", async () => {
+    const container = await claimedContainer(app, account, limited(600))
+    for (let sequence = 1; sequence <= 14; sequence++) {
+      time.advance(25 * seconds)
+      const { beat } = (await container.send("logs", batch(sequence))).body
+      const [run] = await runsOf(container)
+      expect(beat.lease).toMatchObject({ status: "claimed", heartbeat_at: run!.heartbeatAt, lease_until: run!.leaseUntil })
+      expect([beat.signals, beat.mode, Math.floor(beat.time_left_seconds / 25)]).toEqual([[], "autonomous", 23 - sequence])
+      expect((await container.send("logs", batch(sequence))).body).toEqual({ accepted: true })
+    }
+    await account.send(`POST /tasks/${container.task.id}/cancel`)
+    time.advance(25 * seconds)
+    expect((await container.send("logs", batch(15))).body.beat.signals).toEqual([{ kind: "cancel" }])
+    expect(await runsOf(container)).toHaveLength(1)
   })
 })
 

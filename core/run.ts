@@ -17,7 +17,19 @@ import * as Message from "./message.ts"
 import { micros } from "./money.ts"
 import * as Output from "./output.ts"
 import { Problem } from "./problem.ts"
-import type { AppendLogs, Bundle, Claim, ClaimNext, Complete, Fail, PrepareOutput, Release, ReportUsage } from "./protocol.ts"
+import {
+  type AppendLogs,
+  type Beat,
+  type Bundle,
+  type Claim,
+  type ClaimNext,
+  type Complete,
+  type Fail,
+  type PrepareOutput,
+  type Release,
+  type ReportUsage,
+  renewalSeconds,
+} from "./protocol.ts"
 import { RunEntity, type RunRow, RunTokenEntity } from "./run.entity.ts"
 import * as Settlement from "./settlement.ts"
 import * as Sweep from "./sweep.ts"
@@ -137,11 +149,11 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
   }
 }
 
-/** Every so many heartbeats the execution hears of it as well: it only needs to know every five minutes. */
+/** Every so many renewals of the lease the execution hears of it as well: it only needs to know every five minutes. */
 const beatsPerSignal = 4
 
 /** Renews the lease, and says what the container should know. Raises `lease_lost`. */
-export async function heartbeat(ref: Ref) {
+export async function heartbeat(ref: Ref): Promise<z.infer<typeof Beat>> {
   const heartbeatAt = now().toISOString()
   const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: Lease.until(heartbeatAt) }, { beats: 1 })
   if (run.beats % beatsPerSignal === 0) await Execution.beat(ref.accountId, ref.taskId, ref.runId)
@@ -155,12 +167,16 @@ export async function heartbeat(ref: Ref) {
   }
 }
 
-/** Raises `lease_lost`. */
+/** Stores lines, and renews the lease where that was last done some time ago: so whoever talks needs no heartbeat. Raises `lease_lost`. */
 export async function appendLogs(ref: Ref, { sequence, lines }: z.output<typeof AppendLogs>) {
   const run = await claimed(ref)
   const stored = lines.map(({ source, message, created_at }) => ({ source, message, createdAt: created_at }))
-  await Log.append(ref.accountId, ref.taskId, run.attempt, sequence, stored)
-  return { accepted: true as const }
+  const isDue = millis() - Date.parse(run.heartbeatAt!) >= renewalSeconds * 1000
+  const [beat] = await Promise.all([
+    isDue ? heartbeat(ref) : undefined,
+    Log.append(ref.accountId, ref.taskId, run.attempt, sequence, stored),
+  ])
+  return { accepted: true as const, beat }
 }
 
 /** Raises `lease_lost`. */

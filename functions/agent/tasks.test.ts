@@ -61,6 +61,13 @@ describe("POST /agent/tasks/{run_id}/logs", () => {
     })
   })
 
+  test("200: a batch so soon after the lease was renewed says nothing of it, and touches no other row", async () => {
+    const container = await claimedContainer(app, account)
+    const before = await stored(container, "run#")
+    expect((await container.send("logs", { sequence: 1, lines: [line("x")] })).body).toEqual({ accepted: true })
+    expect(await stored(container, "run#")).toEqual(before)
+  })
+
   test("200: a batch that comes twice, or too late, is one batch in its place", async () => {
     const container = await claimedContainer(app, account)
     for (const n of [2, 1, 2, 10, 1]) await container.send("logs", { sequence: n, lines: [line(`batch ${n}`)] })

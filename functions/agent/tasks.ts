@@ -33,8 +33,9 @@ export const routes = [
     "POST /agent/tasks/{run_id}/logs",
     {
       summary: "Append log lines",
+      description: "Renews the lease as well, where that was last done some time ago, and then answers what a heartbeat does.",
       body: Protocol.AppendLogs,
-      returns: [200, Protocol.Accepted],
+      returns: [200, Protocol.AppendedLogs],
       problems: ["foreign_run", "run_not_found", "lease_lost"],
     },
     ({ run, body }) => Run.appendLogs(run, body),

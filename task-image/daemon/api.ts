@@ -18,6 +18,7 @@ import type {
 } from "../../core/protocol.ts"
 import {
   Accepted,
+  AppendedLogs,
   Beat,
   CheckpointAddresses,
   Claim,
@@ -67,8 +68,11 @@ export class Refused extends Error {
 /** No answer at all, or one that may be another in a moment. */
 const isPassing = (error: unknown) => !(error instanceof Refused) || error.isPassing
 
-/** A client of the agent API. What is sent may be sent twice: every call says the same again. */
-export const createApi = (base: string, token: string) => {
+/**
+ * A client of the agent API. What is sent may be sent twice: every call says the same again. `onBeat` hears what comes with each renewal
+ * of the lease, whichever answer brought it.
+ */
+export const createApi = (base: string, token: string, onBeat: (beat: z.infer<typeof Beat>) => void = () => undefined) => {
   const once = <T>(answer: z.ZodType<T>, method: string, path: string, body?: object) =>
     withTimeout(60, async (signal): Promise<T> => {
       const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" }
@@ -88,8 +92,15 @@ export const createApi = (base: string, token: string) => {
   return {
     claim: (body: z.infer<typeof ClaimNext>) => call(Claim, "POST", "/agent/tasks/claim-next", body),
     /** Not repeated: who holds the lease decides when to try again. */
-    beat: (runId: string) => once(Beat, "POST", `${of(runId)}/heartbeat`, {}),
-    logs: (runId: string, body: z.infer<typeof AppendLogs>) => call(Accepted, "POST", `${of(runId)}/logs`, body),
+    beat: async (runId: string) => {
+      const beat = await once(Beat, "POST", `${of(runId)}/heartbeat`, {})
+      onBeat(beat)
+      return beat
+    },
+    logs: async (runId: string, body: z.infer<typeof AppendLogs>) => {
+      const { beat } = await call(AppendedLogs, "POST", `${of(runId)}/logs`, body)
+      if (beat) onBeat(beat)
+    },
     usage: (runId: string, body: z.infer<typeof ReportUsage>) => call(Accepted, "POST", `${of(runId)}/usage`, body),
     /** Not repeated: the next one says it all again. */
     say: (runId: string, body: z.infer<typeof SaySoFar>) => once(Accepted, "POST", `${of(runId)}/delta`, body),

@@ -21,6 +21,7 @@ import {
 } from "./report.ts"
 import type { Run } from "./run.ts"
 import type { Outcome, Session } from "./session.ts"
+import { stopAsTold } from "./signals.ts"
 import { toldBy } from "./told.ts"
 
 /** All that the turns of a run need. */
@@ -99,12 +100,9 @@ const followMessages = (desk: Desk, turn: Turn) => {
 }
 
 /** Asks for what is new, and follows what the API says besides. */
-const receive = async ({ api, claimed, stop }: Run, known: Parameters<Run["api"]["receive"]>[1]) => {
-  const received = await api.receive(claimed.bundle.channel, known)
-  for (const { kind } of received.signals) {
-    if (kind === "cancel") stop.request("cancelled")
-    if (kind === "pause") stop.request("paused")
-  }
+const receive = async (run: Run, known: Parameters<Run["api"]["receive"]>[1]) => {
+  const received = await run.api.receive(run.claimed.bundle.channel, known)
+  stopAsTold(run, received.signals)
   return received
 }
 

@@ -1,8 +1,11 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { after, now } from "../../core/clock.ts"
+import { moveTime } from "../../test/time.ts"
 import type { Trouble } from "../test/container-api.ts"
 import { fastForward, startStage } from "../test/stage.ts"
+import { holdLease } from "./lease.ts"
 
 /** The agent leaves a half-done file, then works for ever. */
 const forEver = { blocks: [{ tool: "bash", args: { command: "printf half > output/part.md; sleep 1000" } }] }
@@ -33,6 +36,83 @@ test("a lease that cannot be renewed for two minutes ends the agent and the daem
   expect(stage.printed()).toContain("could not be renewed for 120 seconds")
   await stage.until(() => stage.agentProcesses().length === 0)
   expect(stage.api.seen.failed).toBeUndefined()
+})
+
+test("a container that talks keeps its lease by its log, and hears by it what a heartbeat would say", async () => {
+  const talk = { blocks: [{ tool: "bash", args: { command: "sleep 0.3" } }] }
+  const bundle = { limits: { max_runtime_seconds: 80_000, model_idle_seconds: 80_000 } }
+  const stage = await startStage({ script: () => talk, bundle })
+  stage.api.play.trouble = (path) => (path.endsWith("heartbeat") ? 503 : undefined)
+  await stage.untilAsked(1)
+
+  const { renewedBy } = stage.api.seen
+  for (let seen = renewedBy.length; seen < 6; seen = renewedBy.length) {
+    await stage.move(25)
+    await stage.until(() => renewedBy.length > seen)
+  }
+  stage.api.play.signals = [{ kind: "cancel" }]
+  await stage.move(25)
+
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(stage.api.seen.failed?.error).toBe("The task was cancelled.")
+  expect(renewedBy).not.toContain("heartbeat")
+})
+
+describe("a lease", () => {
+  let time: ReturnType<typeof moveTime>
+  beforeAll(() => {
+    time = moveTime()
+  })
+  afterAll(() => time.release())
+
+  /** So many seconds go by, and whatever was due by then is done. */
+  const pass = async (seconds: number) => {
+    const over = new Promise<void>((resolve) => after(seconds * 1000, resolve))
+    time.advance(seconds * 1000)
+    await over
+  }
+  const beat = (status: "claimed" | "lost" = "claimed") => {
+    const at = now().toISOString()
+    const lease = { run_id: "run_1", task_id: "tsk_1", status, claim_token_hash: "", heartbeat_at: at, lease_until: at }
+    return { lease, signals: [], mode: "autonomous" as const, time_left_seconds: 60 }
+  }
+  const hold = () => {
+    const seen = { beats: 0, heard: 0, lost: [] as string[] }
+    const lease = holdLease({
+      renew: async () => {
+        seen.beats++
+        lease.renewed(beat())
+      },
+      onBeat: () => seen.heard++,
+      onLost: (why) => seen.lost.push(why),
+    })
+    return { ...lease, seen }
+  }
+
+  test("is renewed by a heartbeat as long as nothing else renews it, and by none for thirty seconds after something has", async () => {
+    const { renewed, letGo, seen } = hold()
+    await pass(31)
+    expect(seen).toMatchObject({ beats: 1, heard: 1 })
+    for (let i = 0; i < 10; i++) {
+      await pass(20)
+      renewed(beat())
+    }
+    expect(seen).toEqual({ beats: 1, heard: 11, lost: [] })
+    await pass(31)
+    expect(seen).toEqual({ beats: 2, heard: 12, lost: [] })
+    letGo()
+    renewed(beat())
+    await pass(200)
+    expect(seen).toEqual({ beats: 2, heard: 12, lost: [] })
+  })
+
+  test("is lost once, whatever says so", async () => {
+    const { renewed, seen } = hold()
+    renewed(beat("lost"))
+    renewed(beat("lost"))
+    await pass(200)
+    expect(seen).toEqual({ beats: 0, heard: 0, lost: ["The run's lease is lost"] })
+  })
 })
 
 test("a cancelled run saves what is there and reports it", async () => {

@@ -6,49 +6,57 @@ import { Refused } from "./api.ts"
 const retrySeconds = 5
 
 type Options = {
-  beat: () => Promise<z.infer<typeof Beat>>
+  /** Sends a heartbeat. Its answer comes to `renewed`, as all that renew the lease do. */
+  renew: () => Promise<unknown>
   /** The run is still ours; this is what we should know. */
   onBeat: (beat: z.infer<typeof Beat>) => void
   /** The run is no longer ours, or nobody knows. Called once, at most. */
   onLost: (why: string) => void
 }
 
-/** Renews the lease until the answer is called, or the lease is lost. */
-export const holdLease = ({ beat, onBeat, onLost }: Options): (() => void) => {
+/** Renews the lease until it is let go of, or lost. Whatever else renews it meanwhile puts the next heartbeat off. */
+export const holdLease = ({ renew, onBeat, onLost }: Options) => {
   let stopNext: () => void = () => undefined
   let stopDeadline: () => void = () => undefined
   let isOver = false
 
-  const end = () => {
+  const letGo = () => {
     isOver = true
     stopNext()
     stopDeadline()
   }
   const lose = (why: string) => {
     if (isOver) return
-    end()
+    letGo()
     onLost(why)
   }
-  const startDeadline = () => {
-    stopDeadline()
-    stopDeadline = after(leaseSeconds * 1000, () => lose(`The lease could not be renewed for ${leaseSeconds} seconds`))
+  const beatAfter = (seconds: number) => {
+    stopNext()
+    if (!isOver) stopNext = after(seconds * 1000, () => void beat())
   }
-  const tick = async () => {
-    let nextSeconds = heartbeatSeconds
+  const beat = async () => {
     try {
-      const answer = await beat()
-      if (isOver) return
-      if (answer.lease.status !== "claimed") return lose(`The run's lease is ${answer.lease.status}`)
-      startDeadline()
-      onBeat(answer)
+      await renew()
     } catch (error) {
       if (error instanceof Refused && error.isLost) return lose(`The run is no longer ours: ${error.message}`)
-      nextSeconds = retrySeconds
+      beatAfter(retrySeconds)
     }
-    if (!isOver) stopNext = after(nextSeconds * 1000, () => void tick())
+  }
+  const begin = () => {
+    stopDeadline()
+    stopDeadline = after(leaseSeconds * 1000, () => lose(`The lease could not be renewed for ${leaseSeconds} seconds`))
+    beatAfter(heartbeatSeconds)
   }
 
-  startDeadline()
-  stopNext = after(heartbeatSeconds * 1000, () => void tick())
-  return end
+  begin()
+  return {
+    /** Takes the answer that came with a renewal. */
+    renewed: (answer: z.infer<typeof Beat>) => {
+      if (isOver) return
+      if (answer.lease.status !== "claimed") return lose(`The run's lease is ${answer.lease.status}`)
+      begin()
+      onBeat(answer)
+    },
+    letGo,
+  }
 }

@@ -3,6 +3,7 @@ import { errorCharacters, messageCharacters, resultCharacters } from "../../core
 import { type AgentMessage, Refused } from "./api.ts"
 import { keepOutputs } from "./outputs.ts"
 import type { Run } from "./run.ts"
+import { isTold } from "./signals.ts"
 import type { TurnOutcome } from "./turn.ts"
 
 /** Exit code of a container that was stopped before its work was done: as a process has that is ended by SIGTERM. */
@@ -50,7 +51,7 @@ export const reportFailure = async (run: Run, error: string, result: string | nu
  */
 export const reportStopped = async (run: Run, result: string | null): Promise<number> => {
   const { signals } = await run.api.beat(run.claimed.run.id)
-  if (signals.some(({ kind }) => kind === "cancel")) return reportFailure(run, "The task was cancelled.", result)
+  if (isTold(signals, "cancel")) return reportFailure(run, "The task was cancelled.", result)
   run.logs.say("daemon", "The container was stopped.")
   await settleUp(run)
   return stoppedCode

@@ -1,12 +1,11 @@
 import { createHash, randomBytes } from "node:crypto"
-import type { z } from "zod"
 import { millis } from "../../core/clock.ts"
-import type { Beat } from "../../core/protocol.ts"
 import type { Agent } from "./agent.ts"
 import { type Api, type Claimed, createApi, Refused, type Turn } from "./api.ts"
 import { holdLease } from "./lease.ts"
 import type { Stop } from "./limits.ts"
 import { createLogs, type Logs } from "./logs.ts"
+import { heed } from "./signals.ts"
 import { work } from "./work.ts"
 
 export type Settings = {
@@ -40,7 +39,7 @@ export type Run = {
   isEnding?: boolean
   /** The agent at work, if any: killed when the run is lost. */
   agent?: Agent | undefined
-  /** Takes the seconds that are left by each heartbeat, once somebody counts them. */
+  /** Takes the seconds that are left by each renewal of the lease, once somebody counts them. */
   adjustTime?: (secondsLeft: number) => void
   /** Told that a person has said something, while a turn runs. */
   onMessage?: (() => Promise<void>) | undefined
@@ -57,7 +56,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
   const { claim: claimed } = await createApi(settings.apiUrl, settings.claimToken).claim({ run_token_hash })
   const { run: attempt, task } = claimed
 
-  const api = createApi(settings.apiUrl, runToken)
+  const api = createApi(settings.apiUrl, runToken, (beat) => lease.renewed(beat))
   const lose = (why: string) => {
     if (run.isEnding) return
     print(why)
@@ -67,9 +66,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
   const logs = createLogs({
     secrets: [runToken, settings.claimToken],
     print,
-    send: async (sequence, lines) => {
-      await api.logs(attempt.id, { sequence, lines })
-    },
+    send: (sequence, lines) => api.logs(attempt.id, { sequence, lines }),
     onRefused: (error, lines) => {
       if (error instanceof Refused && error.isLost) lose(error.message)
       else print(`${lines} lines of the log could not be sent: ${String(error)}`)
@@ -77,8 +74,8 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
   })
   const { mode } = claimed.bundle.turn
   const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop, mode, costUsd: 0, known: new Map() }
-  const letGo = holdLease({
-    beat: () => api.beat(attempt.id),
+  const lease = holdLease({
+    renew: () => api.beat(attempt.id),
     onBeat: (beat) => heed(run, beat),
     onLost: lose,
   })
@@ -91,18 +88,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
     print(error instanceof Error ? error.message : String(error))
     return 1
   } finally {
-    letGo()
+    lease.letGo()
     await run.agent?.kill()
   }
-}
-
-/** Follows what a heartbeat brings back. */
-const heed = (run: Run, { signals, mode, time_left_seconds }: z.infer<typeof Beat>) => {
-  const isTold = (kind: string) => signals.some((signal) => signal.kind === kind)
-  if (isTold("cancel")) run.stop.request("cancelled")
-  if (isTold("pause")) run.stop.request("paused")
-  run.mode = mode
-  run.adjustTime?.(time_left_seconds)
-  if (!isTold("message")) return
-  run.onMessage?.().catch((error: unknown) => run.logs.say("daemon", `A message has not reached the agent yet: ${String(error)}`))
 }

@@ -24,6 +24,7 @@ import {
   type Received,
   Release,
   ReportUsage,
+  renewalSeconds,
   SaySoFar,
   storedRequestHeader,
 } from "../../core/protocol.ts"
@@ -60,6 +61,8 @@ const createSeen = ({ bundle }: Options) => ({
   batches: new Map<number, z.infer<typeof LogLine>[]>(),
   /** Sequence numbers in the order in which they were taken, repeats included. */
   sequences: [] as number[],
+  /** What renewed the lease, in order. */
+  renewedBy: [] as ("heartbeat" | "logs")[],
   usage: [] as number[],
   /** What the agent had said so far, each time that it was told. */
   live: [] as { turn_number: number; text: string }[],
@@ -99,6 +102,8 @@ type Stage = Options & {
   origin: string
   runTokenHash: string
   claimedAt: number
+  /** When the lease was last renewed. */
+  renewedAt: number
   /** Uploads that were announced, by file id, and those that have come. */
   prepared: Map<string, z.infer<typeof PrepareOutput>>
   stored: Map<string, string>
@@ -120,6 +125,7 @@ export const startContainerApi = async (options: Options) => {
     origin: "",
     runTokenHash: "",
     claimedAt: 0,
+    renewedAt: 0,
     prepared: new Map(),
     stored: new Map(),
     objects: options.objects ?? new Map(),
@@ -203,6 +209,7 @@ const claim = (stage: Stage, body: unknown): z.infer<typeof Claim> => {
   if (stage.runTokenHash && stage.runTokenHash !== run_token_hash) throw new Problem(409, "The run is claimed already.")
   stage.runTokenHash = run_token_hash
   stage.claimedAt ||= stage.now().getTime()
+  stage.renewedAt = stage.claimedAt
   const run = { id: stage.runId, task_id: "tsk_1", attempt: 1, claimed_at: stage.now().toISOString() }
   const task = { id: "tsk_1", title: "Write a report", status: "running" }
   return { claim: { lease: leaseOf(stage), run, task, bundle: stage.bundle } }
@@ -214,19 +221,26 @@ const refuseOnce = ({ play }: Stage, call: keyof typeof play.refuse) => {
   if (refused) throw new Problem(refused.code === "message_waiting" ? 409 : 422, refused.message, refused.code)
 }
 
+const renew = (stage: Stage, by: "heartbeat" | "logs"): z.infer<typeof Beat> => {
+  stage.seen.renewedBy.push(by)
+  stage.renewedAt = stage.now().getTime()
+  const time_left_seconds = stage.play.runtimeSeconds - (stage.renewedAt - stage.claimedAt) / 1000
+  return { lease: leaseOf(stage), signals: stage.play.signals, mode: stage.play.mode, time_left_seconds }
+}
+
 /** Everything below the path of the run. */
 const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
   sources: ({ sources }) => sources,
   heartbeat: (stage, body) => {
     check(stage, Heartbeat, body)
-    const time_left_seconds = stage.play.runtimeSeconds - (stage.now().getTime() - stage.claimedAt) / 1000
-    return { lease: leaseOf(stage), signals: stage.play.signals, mode: stage.play.mode, time_left_seconds }
+    return renew(stage, "heartbeat")
   },
   logs: (stage, body) => {
     const { sequence, lines } = check(stage, AppendLogs, body)
     stage.seen.sequences.push(sequence)
     stage.seen.batches.set(sequence, lines)
-    return { accepted: true }
+    const isDue = stage.now().getTime() - stage.renewedAt >= renewalSeconds * 1000
+    return { accepted: true, ...(isDue && { beat: renew(stage, "logs") }) }
   },
   delta: (stage, body) => {
     stage.seen.live.push(check(stage, SaySoFar, body))

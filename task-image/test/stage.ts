@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { readdirSync, readlinkSync } from "node:fs"
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -82,7 +82,9 @@ export const startStage = async ({
   let offset = 0
   const move = async (seconds: number) => {
     offset += seconds * 1000
-    await writeFile(clockFile, String(offset))
+    // In one step: whoever reads a file that is being written finds it empty, and jumps back in time.
+    await writeFile(`${clockFile}.new`, String(offset))
+    await rename(`${clockFile}.new`, clockFile)
   }
   await move(0)
 
