@@ -290,10 +290,16 @@ export const ReportUsage = z
   .strictObject({ cost_usd: z.number().min(0).max(1_000_000) })
   .meta({ id: "ReportUsage", example: { cost_usd: 0.0123 } })
 
-/** All that the agent has said in its turn since its last message, at most once a second. A long text is cut at its beginning. */
+/**
+ * All that the agent has said in its turn since its last message, at most once a second, and where nobody follows hardly ever. A long text
+ * is cut at its beginning.
+ */
 export const SaySoFar = z
   .strictObject({ turn_number: z.int().min(1), text: z.string().min(1).max(deltaCharacters) })
   .meta({ id: "SaySoFar", example: { turn_number: 1, text: "In November there are" } })
+
+/** `is_followed`: somebody follows the conversation, or did a minute ago. Nobody knows where it is not said. */
+export const SaidSoFar = z.object({ accepted: z.literal(true), is_followed: z.boolean().optional() }).meta({ id: "SaidSoFar" })
 
 /** Asks where to put the body of a model request that is too large to come with the request. */
 export const PrepareModelRequest = z

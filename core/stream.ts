@@ -73,11 +73,16 @@ function lastEventId(sent: Record<string, string | undefined>) {
 async function* frames(ref: Ref, from: number): AsyncGenerator<string> {
   const end = millis() + windowMs
   let spokeAt = millis()
+  let followAt = millis()
   let has = from
   let shown = ""
   yield frameText({ event: "task", data: await Task.get(ref.accountId, ref.taskId) })
   for (;;) {
     const task = await Task.row(ref.accountId, ref.taskId)
+    if (!isTerminal(task.status) && millis() >= followAt) {
+      followAt = millis() + Delta.followMs
+      await Delta.follow(ref.accountId, ref.taskId)
+    }
     const news = task.eventSequence > has ? await newsOf(task, has) : []
     const delta = await liveText(task)
     const live = delta && `${delta.turnNumber} ${delta.updatedAt}`

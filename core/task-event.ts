@@ -37,7 +37,7 @@ const Flag = z
 export const ListQuery = z.strictObject({
   ...Page.query(limits.page.events),
   stream: Flag.optional().describe(
-    "`true`: server-sent events instead of a page. `task`, `event` and `message` frames have the JSON of the views, and a number as their id; `delta` is what the agent is saying at the moment. Ends after four minutes; come back with `Last-Event-ID`.",
+    "`true`: server-sent events instead of a page. `task`, `event` and `message` frames have the JSON of the views, and a number as their id; `delta` is what the agent is saying at the moment, the first of them up to fifteen seconds ago. Ends after four minutes; come back with `Last-Event-ID`.",
   ),
   apiKey: z
     .string()

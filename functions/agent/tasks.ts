@@ -66,7 +66,7 @@ export const routes = [
       summary: "Show what the agent is saying at the moment",
       description: "For those who follow the conversation. What was said in the end is a message.",
       body: Protocol.SaySoFar,
-      returns: [200, Protocol.Accepted],
+      returns: [200, Protocol.SaidSoFar],
       problems: ["foreign_run", "run_not_found", "lease_lost"],
     },
     ({ run, body }) => Delta.put(run, body),

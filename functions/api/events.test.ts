@@ -1,8 +1,10 @@
 import { EventSource } from "eventsource"
 import { createParser, type EventSourceMessage } from "eventsource-parser"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { millis } from "#core/clock.ts"
 import { limits } from "#core/limits.ts"
 import { newAccount } from "#test/app.ts"
+import { items } from "#test/aws.ts"
 import { type Container, claimedContainer } from "#test/container.ts"
 import { useAwsOf } from "#test/core-env.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
@@ -30,6 +32,8 @@ const say = ({ task }: Container, content: string) => account.send(`POST /conver
 const completeTurn = (container: Container, turn_number: number, text: string) =>
   container.send("turns/complete", { turn_number, messages: [answer(text)] })
 const delta = (container: Container, turn_number: number, text: string) => container.send("delta", { turn_number, text })
+/** The row of what is being said. */
+const liveRow = async ({ task }: Container) => (await items(app, `${account.accountId}#${task.id}`, "delta"))[0]!
 /** What the first number of every conversation's events is at: created, turn queued, message, turn started. */
 const begun = 4
 
@@ -154,6 +158,36 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
     await until(late, "task 7 awaiting_input")
     await late.close()
     expect(told(late).filter((text) => text.startsWith("delta"))).toEqual([])
+  })
+
+  test("who speaks is told whether anybody follows: from the first look of a stream until a minute after its last", async () => {
+    const container = await conversation()
+    const answers = async (text: string) => (await delta(container, 1, text)).body
+    expect(await answers("Snow")).toEqual({ accepted: true, is_followed: false })
+
+    const stream = await follow(container.task.id)
+    await until(stream, "delta Snow")
+    await vi.waitFor(async () => expect(await answers("Snow is")).toEqual({ accepted: true, is_followed: true }))
+    await until(stream, "delta Snow is")
+    // It says so again while it is open.
+    time.advance(50_000)
+    await vi.waitFor(async () => expect((await liveRow(container)).followedUntil).toBeGreaterThan(millis() + 50_000))
+    await stream.close()
+    expect((await answers("Snow is c")).is_followed).toBe(true)
+    await vi.waitFor(async () => {
+      time.advance(61_000)
+      expect((await answers("Snow is cold")).is_followed).toBe(false)
+    })
+  })
+
+  test("a stream that was there before the first word is known at the first word, and shows nothing until then", async () => {
+    const container = await conversation()
+    const stream = await follow(container.task.id)
+    await vi.waitFor(async () => expect((await liveRow(container)).followedUntil).toBeGreaterThan(millis()))
+    expect((await delta(container, 1, "Snow")).body).toEqual({ accepted: true, is_followed: true })
+    await until(stream, "delta Snow")
+    await stream.close()
+    expect(told(stream).filter((text) => text.startsWith("delta"))).toEqual(["delta Snow"])
   })
 
   test("the text of a container that was replaced is not shown", async () => {

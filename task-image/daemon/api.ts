@@ -30,6 +30,7 @@ import {
   PreparedModelRequest,
   PreparedOutput,
   Received,
+  SaidSoFar,
 } from "../../core/protocol.ts"
 import { persist, readAll, send, withTimeout } from "./http.ts"
 
@@ -103,7 +104,7 @@ export const createApi = (base: string, token: string, onBeat: (beat: z.infer<ty
     },
     usage: (runId: string, body: z.infer<typeof ReportUsage>) => call(Accepted, "POST", `${of(runId)}/usage`, body),
     /** Not repeated: the next one says it all again. */
-    say: (runId: string, body: z.infer<typeof SaySoFar>) => once(Accepted, "POST", `${of(runId)}/delta`, body),
+    say: (runId: string, body: z.infer<typeof SaySoFar>) => once(SaidSoFar, "POST", `${of(runId)}/delta`, body),
     prepareOutput: (runId: string, body: z.infer<typeof PrepareOutput>) =>
       call(PreparedOutput, "POST", `${of(runId)}/outputs/prepare`, body),
     completeOutput: (runId: string, body: z.infer<typeof PrepareOutput>) =>

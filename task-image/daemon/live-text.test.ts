@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import type { z } from "zod"
 import { after } from "../../core/clock.ts"
-import { deltaCharacters } from "../../core/protocol.ts"
+import { deltaCharacters, type SaidSoFar } from "../../core/protocol.ts"
 import { moveTime } from "../../test/time.ts"
 import { createLiveText } from "./live-text.ts"
 
@@ -20,14 +21,17 @@ const pass = async (ms: number) => {
 /** Puts that a test ends one by one. */
 const puts = () => {
   const said: string[] = []
-  const ends: ((error?: Error) => void)[] = []
+  type Answer = z.infer<typeof SaidSoFar>
+  const ends: ((answer: Answer | Error) => void)[] = []
   const put = (text: string) => {
     said.push(text)
-    return new Promise<void>((resolve, reject) => ends.push((error) => (error ? reject(error) : resolve())))
+    return new Promise<Answer>((resolve, reject) =>
+      ends.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer))),
+    )
   }
   /** Ends the oldest put that is under way. */
-  const end = async (error?: Error) => {
-    ends.shift()?.(error)
+  const end = async (answer: Answer | Error = { accepted: true, is_followed: true }) => {
+    ends.shift()?.(answer)
     await new Promise(setImmediate)
   }
   return { said, put, end }
@@ -51,6 +55,32 @@ describe("live text", () => {
     expect(said).toHaveLength(2)
     live.add(".")
     expect(said).toEqual(["Snow", "Snow is cold", "Snow is cold."])
+  })
+
+  test("is put every fifteen seconds while nobody follows, and once a second again as soon as somebody does", async () => {
+    const { said, put, end } = puts()
+    const live = createLiveText(put)
+    live.add("a")
+    await end({ accepted: true, is_followed: false })
+    live.add("b")
+    await pass(14_000)
+    expect(said).toEqual(["a"])
+    await pass(1000)
+    expect(said).toEqual(["a", "ab"])
+    await end()
+    live.add("c")
+    await pass(1000)
+    expect(said).toEqual(["a", "ab", "abc"])
+  })
+
+  test("is put once a second where it is not said whether somebody follows", async () => {
+    const { said, put, end } = puts()
+    const live = createLiveText(put)
+    live.add("a")
+    await end({ accepted: true })
+    live.add("b")
+    await pass(1000)
+    expect(said).toEqual(["a", "ab"])
   })
 
   test("is never put twice at a time, and goes on after a put that failed", async () => {

@@ -1,16 +1,20 @@
+import type { z } from "zod"
 import { after } from "../../core/clock.ts"
-import { deltaCharacters } from "../../core/protocol.ts"
+import { deltaCharacters, type SaidSoFar } from "../../core/protocol.ts"
 
 const pauseMs = 1000
+/** Where nobody follows: whoever begins to finds a text that is no older, and is there from the next put on. */
+const unfollowedMs = 15_000
 
 /** The end of a long text, without half a character at the cut. */
 const cut = (text: string) => text.slice(-deltaCharacters).replace(/^[\udc00-\udfff]/, "")
 
 /**
  * What the agent says in its turn, for whoever follows it: `put` is given all of it so far, at the first word and then at most once a
- * second, never two at a time. Nothing depends on it, so what cannot be put is left.
+ * second, or every fifteen while it answers that nobody follows; never two at a time. Nothing depends on it, so what cannot be put is
+ * left.
  */
-export const createLiveText = (put: (text: string) => Promise<unknown>) => {
+export const createLiveText = (put: (text: string) => Promise<z.infer<typeof SaidSoFar>>) => {
   let [text, isNew, isIdle, isClosed] = ["", false, true, false]
   let cancel: () => void = () => undefined
   let putting: Promise<void> = Promise.resolve()
@@ -22,8 +26,8 @@ export const createLiveText = (put: (text: string) => Promise<unknown>) => {
     putting = putNow()
   }
   const putNow = async () => {
-    await put(text).catch(() => undefined)
-    if (!isClosed) cancel = after(pauseMs, next)
+    const answer = await put(text).catch(() => undefined)
+    if (!isClosed) cancel = after(answer?.is_followed === false ? unfollowedMs : pauseMs, next)
   }
 
   return {
