@@ -236,9 +236,11 @@ describe("a delivery that got lost", () => {
     // The third retry waits in the scheduler.
     const scheduler = new SchedulerClient(configOf(app))
     const GroupName = "dormouse-deliveries"
-    const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName, NamePrefix: delivery.id }))
-    expect(Schedules).toHaveLength(1)
-    await scheduler.send(new DeleteScheduleCommand({ GroupName, Name: Schedules[0]!.Name }))
+    const schedules = async () =>
+      (await scheduler.send(new ListSchedulesCommand({ GroupName, NamePrefix: delivery.id }))).Schedules ?? []
+    // The attempt is recorded before the next one is planned.
+    await expect.poll(schedules, patience).toHaveLength(1)
+    await scheduler.send(new DeleteScheduleCommand({ GroupName, Name: (await schedules())[0]!.Name }))
 
     receiver.behaviours["/lost"] = answering(204)
     time.advance(Date.parse(nextRetryAt) - millis() + 10 * minute)
