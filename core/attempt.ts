@@ -9,7 +9,7 @@ import { limits } from "./limits.ts"
 import * as Place from "./place.ts"
 import { Problem } from "./problem.ts"
 import { errorCharacters } from "./protocol.ts"
-import { quotas } from "./quota.ts"
+import * as Queue from "./queue.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
 import * as Run from "./run.ts"
 import * as Settlement from "./settlement.ts"
@@ -35,15 +35,10 @@ class AttemptsExhausted extends Error {
   override readonly name = "AttemptsExhausted"
 }
 
-/** The account has as many containers as it may: the start is tried again later. The name is what the state machine retries by. */
-class QuotaReached extends Error {
-  override readonly name = "QuotaReached"
-}
-
 /**
  * Starts the container of the next attempt. One start is one container: the first call of an entry fixes the run in one conditional
  * write, a repeated one reuses it and only replaces the token. Where there is nothing to start, the execution goes on as the task
- * stands. Throws `Fargate.Capacity` or `QuotaReached`, to be called again later.
+ * stands. Throws `Fargate.Capacity`, to be called again later.
  */
 export async function start({ accountId, taskId, generation, ...waiting }: Start): Promise<void> {
   const task = await Task.unlessDeleted(() => Task.row(accountId, taskId))
@@ -84,7 +79,10 @@ async function prepare({ accountId, taskId, runId }: TaskRow, entry: string): Pr
     // Also where an earlier try has noted that it is lost, and came no further.
     if (run.entry < entry && (isLive(run) || run.status === "lost")) await stop(run, "Superseded by the next attempt")
   }
-  await Settlement.happen(accountId, taskId, (task) => (isDue(task) ? { signal: { kind: "due" } } : undefined))
+  await Settlement.happen(accountId, taskId, (task) => {
+    if (task.isQueued) return { signal: { kind: "place" } }
+    return isDue(task) ? { signal: { kind: "due" } } : undefined
+  })
   return Task.row(accountId, taskId)
 }
 
@@ -98,8 +96,9 @@ async function begin(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow 
   const { accountId, taskId } = task
   if (!canStart(task)) return goOn(task, waiting.token)
   if (task.losses >= limits.attempts) throw new AttemptsExhausted(await whyLost(task))
-  if (Successor.isNeeded(task, waiting.tries)) return goOn(await Successor.appoint(task), waiting.token, "Superseded")
+  if (Successor.isNeeded(task)) return goOn(await Successor.appoint(task), waiting.token, "Superseded")
   if (await Billing.isExhausted(task)) return goOn(await Credit.pause(task), waiting.token)
+  if (await Queue.isBehind(task)) return goOn(await Queue.enter(task), waiting.token)
 
   const run = await newRun(task, waiting.entry)
   const at = run.createdAt
@@ -111,7 +110,7 @@ async function begin(task: TaskRow, waiting: Execution.Waiting): Promise<RunRow 
     run: RunEntity.create(run),
     wait: Execution.keep(accountId, taskId, run.runId, waiting),
   })
-  if (refused.includes("account")) throw new QuotaReached(`The account has ${quotas().runningTasks} tasks running, its most`)
+  if (refused.includes("account")) return goOn(await Queue.enter(task), waiting.token)
   if (refused.length) throw new Problem("conflict")
   return run
 }

@@ -167,6 +167,7 @@ const blank = {
   container: "none" as const,
   isCancelling: false,
   isPaused: false,
+  isQueued: false,
   losses: 0,
   cycle: 0,
   sleptSeconds: 0,

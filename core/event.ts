@@ -7,6 +7,7 @@ import { newId } from "./id.ts"
 import * as Sweep from "./sweep.ts"
 import { modes, SpecEntity, statuses, type TaskRow } from "./task.entity.ts"
 import { TaskRemovalEntity } from "./task-removal.entity.ts"
+import { unlessRefused } from "./transaction.ts"
 
 export const source = "dormouse.tasks"
 
@@ -72,7 +73,7 @@ const told = (task: TaskRow, { type, turnNumber, messageSequence, about }: Happe
 export async function recall(accountId: string, taskId: string) {
   const { data: events } = await EventEntity.query.byTask({ accountId, taskId }).go({ pages: "all", consistent: true })
   for (const { sequence, eventId } of events)
-    await EventEntity.patch({ accountId, taskId, sequence }).set(Sweep.due(eventId, millis())).go()
+    await unlessRefused(EventEntity.patch({ accountId, taskId, sequence }).set(Sweep.due(eventId, millis())))
 }
 
 /** What the task was given with, even where it has been deleted since. */

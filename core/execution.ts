@@ -113,6 +113,7 @@ export async function close({ accountId, taskId, waitId, as }: SignalRow) {
 
 /** How long a task that waits or sleeps may do so from now on: what the state machine is told as the cause. */
 export function parkSeconds(task?: TaskRow | null) {
+  if (task?.isQueued) return limits.queuedSeconds
   const until = task?.hibernateUntilAt ?? task?.awaitUntilAt
   if (until === undefined) return limits.pausedSeconds
   return Math.max(1, Math.ceil((Date.parse(until) - millis()) / 1000))

@@ -22,6 +22,8 @@ const signals: Signal[] = [
   { kind: "lost" },
   { kind: "given_up", error: "It could not be run." },
   { kind: "unaffordable" },
+  { kind: "crowded" },
+  { kind: "place" },
   { kind: "message" },
   { kind: "cancel" },
   { kind: "wake", reason: "message" },
@@ -43,6 +45,7 @@ const fresh = (isConversation: boolean): State => ({
   container: "none",
   isCancelling: false,
   isPaused: false,
+  isQueued: false,
   losses: 0,
 })
 
@@ -222,6 +225,13 @@ describe("every state that can be reached, by every way", () => {
     }
   })
 
+  test("a task queues for its container only, and nothing but a place or its end takes it out of the queue", () => {
+    for (const { before, after, signal } of steps) {
+      if (after.isQueued) expect([after.container, after.isCancelling, isParked(after)]).toEqual(["none", false, true])
+      if (before.isQueued && !after.isQueued) expect(signal.kind === "place" || isTerminal(after.status)).toBe(true)
+    }
+  })
+
   test("a sleeping task has no container, and only one without credit is paused", () => {
     for (const state of states) {
       if (state.status === "hibernating") expect(state.container).toBe("none")
@@ -256,7 +266,7 @@ describe("signals that come twice", () => {
       const isDone = !again || "problem" in again
       // The same word may mean the next thing of its kind: a turn that is queued already is taken up, and a run that is over has another.
       if (!isDone) expect(again.set).not.toEqual({})
-      if (["claimed", "turn_taken", "cancel", "mode", "due", "wake", "unaffordable"].includes(signal.kind))
+      if (["claimed", "turn_taken", "cancel", "mode", "due", "wake", "unaffordable", "crowded", "place"].includes(signal.kind))
         expect(isDone).toBe(true)
     }
   })
@@ -270,7 +280,8 @@ const word = ({ kind, ...rest }: Signal) => {
 }
 
 /** What a person sees of a state. */
-const place = ({ status, container, isTurnStarted, isCancelling, isPaused }: State) => {
+const place = ({ status, container, isTurnStarted, isCancelling, isPaused, isQueued }: State) => {
+  if (isQueued) return `${status}, without a place`
   if (isCancelling) return "running, being cancelled"
   if (status === "awaiting_input" && container === "claimed") return "awaiting_input, warm"
   if (status === "hibernating" && isPaused) return "hibernating, no credit"

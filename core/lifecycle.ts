@@ -27,6 +27,8 @@ export interface State {
   isCancelling: boolean
   /** It hibernates because the account has no credit. */
   isPaused: boolean
+  /** It waits until its account may run another one. */
+  isQueued: boolean
   /** Containers lost in a row. */
   losses: number
 }
@@ -54,6 +56,10 @@ export type Signal =
   | { kind: "given_up"; error: string }
   /** The account has no credit for the next run. */
   | { kind: "unaffordable" }
+  /** The account runs as many as it may. */
+  | { kind: "crowded" }
+  /** It may run one more. */
+  | { kind: "place" }
   /** A person wrote. */
   | { kind: "message" }
   | { kind: "cancel" }
@@ -86,14 +92,15 @@ export const terminal: readonly Status[] = ["finished", "failed", "cancelled", "
 export const isTerminal = (status: Status) => terminal.includes(status)
 
 /** Whether its execution waits for something other than a container. */
-export const isParked = ({ status, container }: Pick<State, "status" | "container">) =>
-  container === "none" && (status === "awaiting_input" || status === "hibernating")
+export const isParked = ({ status, container, isQueued }: Pick<State, "status" | "container" | "isQueued">) =>
+  container === "none" && (status === "awaiting_input" || status === "hibernating" || isQueued)
 
 /** How an execution goes on whose task stands like this and has no container; undefined while one is at work. */
-export function closingFor({ status, container, isCancelling }: State): Change["close"] {
+export function closingFor({ status, container, isCancelling, isQueued }: State): Change["close"] {
   if (status === "cancelled" || isCancelling) return "Cancelled"
   if (isTerminal(status)) return "success"
   if (container !== "none") return undefined
+  if (isQueued) return "AwaitPlace"
   return status === "hibernating" ? "Hibernate" : status === "awaiting_input" ? "AwaitInput" : "Lost"
 }
 
@@ -128,6 +135,10 @@ export function next(state: State, signal: Signal): Change | Refusal | undefined
       return state.isCancelling ? end("cancelled", "lost") : end("failed", "lost", signal.error)
     case "unaffordable":
       return canStart(state) ? pause : undefined
+    case "crowded":
+      return canStart(state) ? { set: { isQueued: true }, events: [], close: "AwaitPlace" } : undefined
+    case "place":
+      return state.isQueued ? { set: { isQueued: false }, events: [], close: "success" } : undefined
     case "message":
       return message(state)
     case "cancel":
@@ -147,8 +158,8 @@ function afterTheEnd(signal: Signal): Refusal | undefined {
 }
 
 /** Whether there is work for a container, and none that does it. */
-export const canStart = ({ status, container, isCancelling }: State) =>
-  container === "none" && !isCancelling && (status === "pending" || status === "running")
+export const canStart = ({ status, container, isCancelling, isQueued }: State) =>
+  container === "none" && !isCancelling && !isQueued && (status === "pending" || status === "running")
 
 /** Whether the next turn waits for a container to take it up. */
 export const hasQueuedTurn = ({ status, isTurnStarted }: State) => status === "running" && !isTurnStarted
@@ -174,7 +185,7 @@ const closingOf = { finished: "success", failed: "success", cancelled: "Cancelle
 /** The end of the task. */
 function end(status: keyof typeof closingOf, run: RunEnd, error?: string): Change {
   return {
-    set: { status, container: "none", isPaused: false, isCancelling: false },
+    set: { status, container: "none", isPaused: false, isQueued: false, isCancelling: false },
     events: [`task.${status}`],
     ...(error === undefined ? {} : { error }),
     run,

@@ -36,8 +36,10 @@ export const limits = {
   webhookUrl: 2_048,
   /** How often a task that waits for its account's credit looks for itself whether it is there. */
   pausedSeconds: 2_592_000,
-  /** After so many sleeps, so many days, or so many tries at starting a container, another execution takes a task over: Step Functions ends one after a year or 25,000 events. */
-  execution: { parks: 500, days: 240, tries: 1_000 },
+  /** The same for one that waits until its account may run another. */
+  queuedSeconds: 3_600,
+  /** After so many sleeps, or so many days, another execution takes a task over: Step Functions ends one after a year or 25,000 events. */
+  execution: { parks: 500, days: 240 },
   /** Open streams of an account at once. */
   streams: 20,
   /** `searched`: how many items of a list are looked at for one page of those that a filter wants. */

@@ -5,7 +5,7 @@ import { limits } from "./limits.ts"
 import { type Line, LogEntity, type LogRow, sources } from "./log.entity.ts"
 import * as Page from "./page.ts"
 import * as Task from "./task.ts"
-import { isRefused } from "./transaction.ts"
+import { unlessRefused } from "./transaction.ts"
 
 export const View = z
   .object({
@@ -30,11 +30,7 @@ export async function note(accountId: string, taskId: string, attempt: number, m
 }
 
 async function put(accountId: string, taskId: string, attempt: number, batch: string, lines: Line[]) {
-  try {
-    await LogEntity.create({ accountId, taskId, attempt, batch, lines }).go()
-  } catch (error) {
-    if (!isRefused(error)) throw error
-  }
+  await unlessRefused(LogEntity.create({ accountId, taskId, attempt, batch, lines }))
 }
 
 interface Placed {

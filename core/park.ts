@@ -1,6 +1,7 @@
 import * as Credit from "./credit.ts"
 import * as Execution from "./execution.ts"
 import { closingFor, isParked } from "./lifecycle.ts"
+import * as Queue from "./queue.ts"
 import type { TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import { transact } from "./transaction.ts"
@@ -30,6 +31,8 @@ export async function start({ accountId, taskId, parkSeconds, ...waiting }: Star
   if (after.waitId !== task.waitId) return goOn(after, waiting.token)
   // Credit that came while the task was about to pause found nothing to wake.
   if (after.isPaused) await Credit.wake(accountId, taskId)
+  // And so did a container that ended while the task was about to queue.
+  if (after.isQueued) await Queue.advance(accountId)
 }
 
 /** Back to the state that runs it, or to the one that ends it. */

@@ -8,6 +8,7 @@ import { EventEntity, type EventRow } from "./event.entity.ts"
 import * as Event from "./event.ts"
 import * as Execution from "./execution.ts"
 import { isTerminal } from "./lifecycle.ts"
+import * as Queue from "./queue.ts"
 import { SignalEntity, type SignalRow } from "./signal.entity.ts"
 import * as Sweep from "./sweep.ts"
 import * as Sweeper from "./sweeper.ts"
@@ -46,6 +47,8 @@ async function publishSignal(signal: SignalRow) {
   const { accountId, taskId, signalId } = signal
   if (signal.as === "Superseded") await start(() => Task.row(accountId, taskId))
   else await Execution.close(signal)
+  // A container may have left: whoever waits for its place goes on.
+  await Queue.advance(accountId)
   await unlessRefused(SignalEntity.patch({ accountId, taskId, signalId }).remove(["sweepShard", "sweepAt"]))
 }
 

@@ -22,7 +22,7 @@ export const WaitEntity = new Entity(
 )
 
 /** `success` or the name of an error, which the state machine goes on by. */
-export const closings = ["success", "Lost", "Hibernate", "AwaitInput", "Cancelled", "Superseded"] as const
+export const closings = ["success", "Lost", "Hibernate", "AwaitInput", "AwaitPlace", "Cancelled", "Superseded"] as const
 
 /** What an execution must hear and nobody else: that a waiting is over, and how. Names its wait, so it can never end a later one. */
 export const SignalEntity = new Entity(

@@ -10,11 +10,8 @@ import { update } from "./transition.ts"
 
 const dayMs = 86_400_000
 
-/** `tries`: how often the execution has tried already to start the container that is due. */
-export const isNeeded = ({ parks, generationAt }: TaskRow, tries: number) =>
-  parks >= limits.execution.parks ||
-  tries >= limits.execution.tries ||
-  millis() - Date.parse(generationAt) >= limits.execution.days * dayMs
+export const isNeeded = ({ parks, generationAt }: TaskRow) =>
+  parks >= limits.execution.parks || millis() - Date.parse(generationAt) >= limits.execution.days * dayMs
 
 /** Makes the next generation of the task's executions the one that counts. It starts once this is committed. Raises `conflict`. */
 export async function appoint(task: TaskRow): Promise<TaskRow> {

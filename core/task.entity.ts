@@ -55,6 +55,7 @@ export const TaskEntity = new Entity(
       container: { type: containers, required: true },
       isCancelling: { type: "boolean", required: true },
       isPaused: { type: "boolean", required: true },
+      isQueued: { type: "boolean", required: true },
       losses: { type: "number", required: true },
       /** The current waiting of the execution: a run's id, or that of a park. */
       waitId: { type: "string" },

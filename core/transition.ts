@@ -5,6 +5,7 @@ import { newId } from "./id.ts"
 import { type Change, isParked, isTerminal, next, type Signal } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
 import { Problem } from "./problem.ts"
+import { QueuedEntity } from "./queue.entity.ts"
 import * as Sweep from "./sweep.ts"
 import { TaskEntity, type TaskRow } from "./task.entity.ts"
 
@@ -51,6 +52,7 @@ export function transition(task: TaskRow, signal: Signal, at: string, { set = {}
       task: update(task, after),
       ...Event.writes({ ...after, eventSequence: task.eventSequence }, events, at),
       ...(after.isPaused === task.isPaused ? {} : { paused: paused(after) }),
+      ...(after.isQueued === task.isQueued ? {} : { queued: queued(after) }),
       signal: change.close && waitId ? Execution.signal(accountId, taskId, waitId, change.close) : undefined,
     },
   }
@@ -87,7 +89,9 @@ function timesOf(task: TaskRow, { set, close, wake }: Change, at: string): Parti
     ...(after.status !== task.status && after.status === "awaiting_input" ? awaiting(task, at) : {}),
     ...(after.status !== task.status && after.status === "hibernating" ? { hibernatedAt: at, cycle: task.cycle + 1 } : {}),
     ...(close === undefined ? {} : { waitId: undefined }),
-    ...(parks ? { waitId: newId("wait"), parks: task.parks + 1, wakeReason: undefined } : {}),
+    ...(parks ? { waitId: newId("wait"), parks: task.parks + 1 } : {}),
+    // One that only waits for its place is still to hear why it woke.
+    ...(parks && !after.isQueued ? { wakeReason: undefined } : {}),
     ...(wake === undefined ? {} : { wakeReason: wake }),
     ...sweepOf(after, at),
   }
@@ -113,13 +117,17 @@ function leaving(task: TaskRow, at: string): Partial<TaskRow> {
 
 /** What has to move on by itself is looked at soon; what sleeps, when it should have woken. A container's own time is set by its claim. */
 function sweepOf(after: TaskRow, at: string) {
-  if (isParked(after)) return Sweep.due(after.taskId, Date.parse(at) + limits.pausedSeconds * 1000 + Sweep.graceMs)
+  if (isParked(after) && !after.isQueued)
+    return Sweep.due(after.taskId, Date.parse(at) + limits.pausedSeconds * 1000 + Sweep.graceMs)
   if (after.container === "claimed" && !after.isCancelling) return {}
   return Sweep.due(after.taskId, Date.parse(at) + Sweep.pendingMs)
 }
 
 const paused = ({ accountId, taskId, isPaused }: TaskRow) =>
   isPaused ? PausedEntity.put({ accountId, taskId }) : PausedEntity.delete({ accountId, taskId })
+
+const queued = ({ accountId, taskId, isQueued }: TaskRow) =>
+  isQueued ? QueuedEntity.put({ accountId, taskId }) : QueuedEntity.delete({ accountId, taskId })
 
 const identity = ["accountId", "taskId", "agentId", "createdAt", "sweepShard", "sweepAt"]
 

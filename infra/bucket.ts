@@ -70,7 +70,7 @@ function letPagesIn(bucket: aws.s3.Bucket) {
         allowedOrigins: ["*"],
         allowedMethods: ["GET", "HEAD", "PUT"],
         allowedHeaders: ["*"],
-        exposeHeaders: ["ETag", "Content-Disposition"],
+        exposeHeaders: ["ETag", "Content-Disposition", "Content-Range", "Accept-Ranges"],
         maxAgeSeconds: 3600,
       },
     ],

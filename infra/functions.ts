@@ -109,16 +109,22 @@ const needs: Record<string, Needs> = {
     signs,
     knows("ACCOUNT_QUOTAS", "API_URL", "ISOLATED_API_URL", "RUNTIMES", "TASK_IMAGE", "EXECUTION_ROLE_ARN", "TASK_FAMILY"),
     may("states:SendTaskSuccess", "states:SendTaskFailure"),
+    may("dynamodb:Query", "dynamodb:DeleteItem"),
     may("ecs:RegisterTaskDefinition", "ecs:RunTask", "ecs:ListTasks", "ecs:StopTask", "iam:PassRole"),
     seconds(60),
   ),
-  "lifecycle/park": all(changes, may("dynamodb:DeleteItem", "states:SendTaskSuccess", "states:SendTaskFailure"), seconds(60)),
+  "lifecycle/park": all(
+    changes,
+    knows("ACCOUNT_QUOTAS"),
+    may("dynamodb:Query", "dynamodb:DeleteItem", "states:SendTaskSuccess", "states:SendTaskFailure"),
+    seconds(60),
+  ),
   "lifecycle/settle": all(changes, may("dynamodb:DeleteItem", "ecs:ListTasks", "ecs:StopTask"), seconds(60)),
 
   "reactions/publish": all(
     takes("stream"),
     changes,
-    knows("BUS_NAME", "STATE_MACHINE_ARN", "DELIVERY_QUEUE_URL"),
+    knows("BUS_NAME", "STATE_MACHINE_ARN", "DELIVERY_QUEUE_URL", "ACCOUNT_QUOTAS"),
     may("dynamodb:Query", "dynamodb:DeleteItem", "events:PutEvents", "sqs:SendMessage"),
     may("states:StartExecution", "states:SendTaskSuccess", "states:SendTaskFailure"),
     seconds(60),
@@ -142,7 +148,7 @@ const needs: Record<string, Needs> = {
   ),
   "reactions/sweep": all(
     changes,
-    knows("BUCKET_NAME", "BUS_NAME", "STATE_MACHINE_ARN", "DELIVERY_QUEUE_URL"),
+    knows("BUCKET_NAME", "BUS_NAME", "STATE_MACHINE_ARN", "DELIVERY_QUEUE_URL", "ACCOUNT_QUOTAS"),
     may("dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:DeleteItem", "s3:GetObject", "s3:DeleteObject"),
     may("events:PutEvents", "sqs:SendMessage"),
     may("states:StartExecution", "states:DescribeExecution", "states:SendTaskSuccess", "states:SendTaskFailure"),

@@ -43,6 +43,11 @@ describe("the wiring", () => {
         BUS_NAME: "dormouse-domain",
         DELIVERY_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/000000000000/dormouse-deliveries",
         STATE_MACHINE_ARN: "arn:aws:states:us-east-1:000000000000:stateMachine:dormouse-task",
+        ACCOUNT_QUOTAS: JSON.stringify({
+          runningTasks: 100,
+          fileStorageBytes: 10 * 1024 ** 3,
+          checkpointStorageBytes: 20 * 1024 ** 3,
+        }),
       },
       timeoutSeconds: 60,
       memoryMb: 512,

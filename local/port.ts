@@ -25,7 +25,7 @@ export async function openPort(number: number): Promise<Port> {
   }
 }
 
-/** In the words of the API's own errors, since whoever asks this early asks the API. */
+/** In the words of the API's own errors; the SDKs of AWS look at the status alone, and try again. */
 const starting: RequestListener = (_request, response) => {
   const error = { code: "unavailable", message: "Dormouse is starting. Try again in a moment." }
   response.writeHead(503, { "content-type": "application/json", "retry-after": "1" }).end(JSON.stringify({ error }))

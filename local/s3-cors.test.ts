@@ -56,4 +56,9 @@ describe("a page of another origin", () => {
     expect([refused.status, allowed(refused)]).toEqual([403, "https://app.example.com"])
     expect(allowed(await put("https://evil.example"))).toBeNull()
   })
+
+  test("is refused as S3 does where the address is none", async () => {
+    const answer = await fetch(`${server.endpoint}/%zz/page`, { headers: { origin: "https://app.example.com" } })
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("<Code>InvalidURI</Code>")])
+  })
 })

@@ -3,7 +3,7 @@ import { ECSClient } from "@aws-sdk/client-ecs"
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { HeadObjectCommand, ListObjectsV2Command, S3Client, type S3ServiceException } from "@aws-sdk/client-s3"
 import { SFNClient } from "@aws-sdk/client-sfn"
-import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb"
+import { DynamoDBDocumentClient, QueryCommand, UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { untilItWorks } from "./until.ts"
 
 /** AWS of a stack, with the operator's keys: what is stored and what runs, read as an operator would. */
@@ -50,6 +50,17 @@ export const items = async (aws: Aws, partition: string, prefix = ""): Promise<I
   )
   return Items
 }
+
+/** Makes an account's count of running tasks larger, or smaller, as tasks would that are none of the test's. */
+export const addRunning = (aws: Aws, accountId: string, count: number) =>
+  tableOf(aws).send(
+    new UpdateCommand({
+      TableName: "dormouse",
+      Key: { pk: accountId, sk: "account" },
+      UpdateExpression: "ADD running :count",
+      ExpressionAttributeValues: { ":count": count },
+    }),
+  )
 
 /** The keys of the objects in the stack's bucket that begin so. */
 export const objects = async (aws: Aws, Prefix: string): Promise<string[]> => {

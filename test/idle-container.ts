@@ -6,8 +6,8 @@ const root = join(import.meta.dirname, "..")
 /** The container's program becomes a process that sleeps: it costs nothing, and ends at once when it is asked to. */
 const idle = `process.execve("/bin/sleep", ["sleep", "900"], process.env)\n`
 
-/** The same, but it does not end before it is killed: as a program that uses all the time it is given. */
-const stubborn = `process.execve("/bin/sh", ["sh", "-c", "trap '' TERM; sleep 900"], process.env)\n`
+/** One that ends only when it is killed, as a program that uses all the time it is given. Node would take signals as it starts. */
+const stubborn = "trap '' TERM\nexec sleep 900\n"
 
 /**
  * Bundles for a stack whose containers start and then do nothing, so that a test can speak for them with their claim tokens. The
@@ -17,7 +17,9 @@ export const idleBundles = (folder: string, { isStubborn = false } = {}) => {
   const bundles = join(folder, "idle-bundles")
   mkdirSync(join(bundles, "task-image"), { recursive: true })
   symlinkSync(join(root, "dist", "functions"), join(bundles, "functions"))
-  copyFileSync(join(root, "task-image", "start.sh"), join(bundles, "task-image", "start.sh"))
-  writeFileSync(join(bundles, "task-image", "main.mjs"), isStubborn ? stubborn : idle)
+  const start = join(bundles, "task-image", "start.sh")
+  if (isStubborn) writeFileSync(start, stubborn)
+  else copyFileSync(join(root, "task-image", "start.sh"), start)
+  writeFileSync(join(bundles, "task-image", "main.mjs"), idle)
   return bundles
 }

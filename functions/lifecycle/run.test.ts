@@ -1,7 +1,7 @@
 import { ListTasksCommand } from "@aws-sdk/client-ecs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { ecsOf, invoke, items } from "#test/aws.ts"
+import { addRunning, ecsOf, invoke, items } from "#test/aws.ts"
 import { containerOf, forgetArn, statusOf, type Task } from "#test/container.ts"
 import { newAgent, newTask } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
@@ -97,6 +97,42 @@ describe("a start", () => {
     await run(task, "entry 1", "again")
     expect(await stored(task, "run#")).toEqual([before])
     expect(await stored(task, "wait#")).toMatchObject([{ token: "again" }])
+  })
+})
+
+describe("an account that has as many tasks running as it may", () => {
+  test("works: what comes then queues and is no attempt, and nobody overtakes it", async () => {
+    const own = await newAccount(app, { creditUsd: 20 })
+    const agent = await newAgent(own)
+    const start = (task: Task, entry: string) =>
+      invoke(app, "dormouse-lifecycle-run", {
+        accountId: own.accountId,
+        taskId: task.id,
+        generation: 1,
+        entry,
+        tries: 0,
+        token: "token",
+      })
+    const countOf = async () => (await own.send("GET /account")).body.runningTasks.count
+    const { quota } = (await own.send("GET /account")).body.runningTasks
+    const runsOf = (task: Task) => items(app, `${own.accountId}#${task.id}`, "run#")
+    const rowOf = async (task: Task) => (await items(app, `${own.accountId}#${task.id}`, "task"))[0]!
+    await addRunning(app, own.accountId, quota - 1)
+    const [first, second, third] = [await newTask(own, agent.id), await newTask(own, agent.id), await newTask(own, agent.id)]
+
+    await start(first, "entry 1")
+    await start(second, "entry 1")
+    expect([await countOf(), await runsOf(second)]).toEqual([quota, []])
+    expect(await rowOf(second)).toMatchObject({ status: "pending", isQueued: true, attempt: 0 })
+
+    // One place is free, and it is the second one's.
+    await addRunning(app, own.accountId, -1)
+    await start(third, "entry 1")
+    expect(await rowOf(third)).toMatchObject({ status: "pending", isQueued: true })
+    await start(second, "entry 2")
+    expect(await rowOf(second)).toMatchObject({ isQueued: false, attempt: 1 })
+    expect([await countOf(), (await runsOf(second)).length, await runsOf(third)]).toEqual([quota, 1, []])
+    expect((await items(app, `${own.accountId}#queued`)).map(({ taskId }) => taskId)).toEqual([third.id])
   })
 })
 

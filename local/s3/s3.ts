@@ -69,9 +69,9 @@ export const openS3 = ({ directory, secretOf, authorize = () => undefined, onReq
       const requestId = randomBytes(8).toString("hex").toUpperCase()
       response.setHeader("x-amz-request-id", requestId)
       response.setHeader("x-amz-id-2", randomBytes(24).toString("base64"))
-      response.setHeaders(new Map(Object.entries(corsHeaders(rulesFor(request), request.method ?? "", request.headers))))
       try {
         if (!open) throw closed()
+        response.setHeaders(new Map(Object.entries(corsHeaders(rulesFor(request), request.method ?? "", request.headers))))
         await send(response, await answer(request))
       } catch (problem) {
         // Whoever went away in the middle is owed no answer, and what it had begun to write is gone.

@@ -3,6 +3,7 @@ import * as Billing from "#core/billing.ts"
 import * as Checkpoint from "#core/checkpoint.ts"
 import * as Conversation from "#core/conversation.ts"
 import { isParked } from "#core/lifecycle.ts"
+import * as Queue from "#core/queue.ts"
 import * as Run from "#core/run.ts"
 import * as TaskRemoval from "#core/task-removal.ts"
 import * as Wake from "#core/wake.ts"
@@ -201,8 +202,10 @@ export const scenarios: Record<string, Scenario> = {
       const others = (running: number) => life.world.time.drive(AccountEntity.patch({ accountId }).add({ running }).go())
       await others(100)
       await life.dispatch()
-      await life.world.time.pass(3 * 60_000)
+      await parked(life)
+      if (life.world.fargate.of(life.taskId!).length) throw new Error("It runs without a place")
       await others(-100)
+      await life.ask("place", () => Queue.advance(accountId))
       await (await life.claim()).complete()
     },
   },

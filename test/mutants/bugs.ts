@@ -180,8 +180,22 @@ export const bugs: Bug[] = [
   {
     kind: "container time that nobody is charged for",
     file: "core/settlement.ts",
-    find: "...Billing.settle(task, { ...charge, release: moved.ends }, at),",
-    replace: "...Billing.settle(task, { release: moved.ends }, at),",
+    find: "...Billing.settle(task, { ...charge, release",
+    replace: "...Billing.settle(task, { release",
+    tests: "lives",
+  },
+  {
+    kind: "a place that is not given back when a container leaves",
+    file: "core/billing.ts",
+    find: "...(leaves ? { running: -1 } : {})",
+    replace: "...(leaves ? {} : {})",
+    tests: "lives",
+  },
+  {
+    kind: "more containers than an account may have",
+    file: "core/billing.ts",
+    find: "lt(running, quotas().runningTasks)",
+    replace: "lt(running, 2 * quotas().runningTasks)",
     tests: "lives",
   },
   {
