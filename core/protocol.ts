@@ -15,7 +15,7 @@ export * from "./protocol-checkpoint.ts"
 export const heartbeatSeconds = 30
 export const leaseSeconds = 120
 /**
- * A batch of log lines renews the lease as well, where the last renewal is this old. Renewing with a batch costs a fifth of a heartbeat,
+ * A batch of log lines renews the lease as well, where the last renewal is this old. Renewing with a batch costs a quarter of a heartbeat,
  * so it is done well before one would be due: lines come when they come, and each that is let pass may be the last in time.
  */
 export const renewalSeconds = 10

@@ -3,9 +3,10 @@ import type { Graph } from "./graph.ts"
 
 /** The months that docs/operate.md shows. */
 export const profiles: Record<string, Profile> = {
-  "1,000 tasks of 12 minutes": { tasks: 1_000, minutes: 12, hibernations: 0 },
-  "100,000 of 12 minutes, each sleeping once": { tasks: 100_000, minutes: 12, hibernations: 1 },
-  "10,000 of two hours": { tasks: 10_000, minutes: 120, hibernations: 0 },
+  "1,000 tasks of 12 minutes": { tasks: 1_000, minutes: 12, hibernations: 0, turns: 0 },
+  "100,000 of 12 minutes, each sleeping once": { tasks: 100_000, minutes: 12, hibernations: 1, turns: 0 },
+  "10,000 of two hours": { tasks: 10_000, minutes: 120, hibernations: 0, turns: 0 },
+  "1,000 conversations of 4 turns, 12 minutes": { tasks: 1_000, minutes: 12, hibernations: 0, turns: 4 },
 }
 
 const usd = (amount: number) => amount.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })

@@ -3,8 +3,8 @@ import { parseArgs } from "node:util"
 import { costTable, profiles, withCosts } from "./cost-table.ts"
 import { evaluateLocal } from "./local-stack.ts"
 
-// `npm run cost -- --tasks 100000 --minutes 12 --hibernations 1 --region us-east-1`: a month's bill by service. With `--write` the bills of
-// three profiles are written into docs/operate.md.
+// `npm run cost -- --tasks 100000 --minutes 12 --hibernations 1 --region us-east-1`: a month's bill by service. With `--turns 4` they
+// are conversations. With `--write` the bills of four profiles are written into docs/operate.md.
 
 const whole = (name: string, text: string) => {
   const number = Number(text)
@@ -17,15 +17,17 @@ const { values } = parseArgs({
     tasks: { type: "string", default: "100000" },
     minutes: { type: "string", default: "12" },
     hibernations: { type: "string", default: "0" },
+    turns: { type: "string", default: "0" },
     region: { type: "string", default: "us-east-1" },
     write: { type: "boolean", default: false },
   },
 })
-const { tasks, minutes, hibernations, region } = values
+const { tasks, minutes, hibernations, turns, region } = values
 const profile = {
   tasks: whole("tasks", tasks),
   minutes: whole("minutes", minutes),
   hibernations: whole("hibernations", hibernations),
+  turns: whole("turns", turns),
 }
 const graph = await evaluateLocal(undefined, { isolatedNetwork: false })
 console.log(costTable(graph, { "this profile": profile }, region))

@@ -6,18 +6,28 @@ import { every, type Graph } from "./graph.ts"
  * (`prices.json`). What is neither counted nor in the table is an assumption, and stands here.
  */
 
-/** A run of a function, at 512 MB: they wait for the table most of the time. Runs of the model gateway are reported apart. */
-const runSeconds = 0.1
+/**
+ * How long functions run, from what was counted: each call to AWS takes so long, as if none went beside another; the processor time
+ * that was measured where it was counted takes longer on a share of a processor: 1,769 MB of memory come with a whole one.
+ * The table answers a read within 2 to 5 milliseconds and a transaction within 5 to 15; ECS takes a second to start a container. What a
+ * function needs to start is left out, and so are the runs of the model gateway.
+ */
+const callSeconds = 0.005
+const startCallSeconds = 1
 const runGb = 0.5
-/** A heartbeat comes every thirty seconds while a container works. */
-const heartbeatsPerMinute = 2
+const processorShare = 512 / 1769
 /** The daemon sends what its agent has said at most once a second; an agent mostly waits for its model. */
 const logBatchesPerMinute = 4
+/** An agent in conversation speaks for a quarter of its time, and mostly nobody follows: then its text is sent so often. */
+const speaking = 0.25
+const liveTextsPerMinute = 4
 /** A container is billed from the pull of its image to its stop, and is as large as `core/fargate.ts` starts them. */
 const startMinutes = 1
 const container = { vcpus: 1, memoryGb: 4 }
 /** A message is sent, received and deleted; only the first is a call that the embedded AWS sees. */
 const requestsPerMessage = 3
+/** A sweep looks into five indexes, and mostly finds nothing. */
+const sweepSeconds = 0.05
 /** The sweeper and what polls the queues when there is nothing: five pollers for each of three queues, every twenty seconds. */
 const sweepsPerMonth = 12 * 24 * 30
 const idlePollsPerMonth = 3 * 5 * 3 * 60 * 24 * 30
@@ -25,12 +35,16 @@ const registryGb = 0.2
 
 export interface Profile {
   tasks: number
+  /** Of work. */
   minutes: number
   hibernations: number
+  /** Of a conversation; a task that is none has 0. After each its container stays for the next message, which comes too late. */
+  turns: number
 }
 
 type Tally = Record<string, number>
-type Counts = Record<"task" | "heartbeat" | "logBatch" | "hibernation", Tally>
+type Step = "task" | "heartbeat" | "logBatch" | "renewingBatch" | "turn" | "liveText" | "waiting" | "hibernation"
+type Counts = Record<Step, Tally> & { seconds: Record<"heartbeat" | "renewal" | "receive" | "warm", number> }
 type Prices = Record<string, [price: number, per: string]>
 type Bill = Record<string, number>
 
@@ -42,12 +56,33 @@ export const { date, source, regions } = read("prices.json") as {
   regions: Record<string, Prices>
 }
 
-/** What is asked for by one task of a profile: itself, its heartbeats, its log and its sleeps. */
-function tallyOf(counts: Counts, { minutes, hibernations }: Profile): Tally {
+/**
+ * How often a minute the lease is renewed by a heartbeat and by a batch of log lines, where batches come when they come: the first one
+ * from `renewal` seconds after the last time on renews it, and a heartbeat does where none has come by `heartbeat` seconds.
+ */
+export function renewalsPerMinute({ seconds: { heartbeat, renewal } }: Pick<Counts, "seconds">, batchesPerMinute: number) {
+  const gap = 60 / batchesPerMinute
+  const byHeartbeat = Math.exp((renewal - heartbeat) / gap)
+  const renewals = 60 / (renewal + gap * (1 - byHeartbeat))
+  return { heartbeats: renewals * byHeartbeat, batches: renewals * (1 - byHeartbeat) }
+}
+
+const waitingMinutes = ({ seconds }: Counts, turns: number) => (turns * seconds.warm) / 60
+
+/** What is asked for by one task of a profile: itself, its heartbeats, its log, its turns with their waiting, and its sleeps. */
+function tallyOf(counts: Counts, { minutes, hibernations, turns }: Profile): Tally {
+  const { seconds } = counts
+  const { heartbeats, batches } = renewalsPerMinute(counts, logBatchesPerMinute)
+  const waits = (turns * seconds.warm) / seconds.receive
   const parts: [Tally, number][] = [
     [counts.task, 1],
-    [counts.heartbeat, minutes * heartbeatsPerMinute],
-    [counts.logBatch, minutes * logBatchesPerMinute],
+    [counts.heartbeat, minutes * heartbeats + (waitingMinutes(counts, turns) * 60) / seconds.heartbeat],
+    [counts.renewingBatch, minutes * batches],
+    [counts.logBatch, minutes * (logBatchesPerMinute - batches)],
+    [counts.turn, turns],
+    [counts.liveText, turns === 0 ? 0 : turns + minutes * speaking * liveTextsPerMinute],
+    // However long its looks at the table take, the whole waits that long.
+    [{ ...counts.waiting, awsCalls: 0, processorMs: 0, waitedSeconds: seconds.receive }, waits],
     [counts.hibernation, hibernations],
   ]
   const sum: Tally = {}
@@ -55,6 +90,10 @@ function tallyOf(counts: Counts, { minutes, hibernations }: Profile): Tally {
     for (const [name, count] of Object.entries(tally)) sum[name] = (sum[name] ?? 0) + count * times
   return sum
 }
+
+/** How long functions run for it. */
+const secondsOf = ({ awsCalls = 0, processorMs = 0, waitedSeconds = 0, "ecs:RunTask": starts = 0 }: Tally) =>
+  awsCalls * callSeconds + processorMs / 1000 / processorShare + starts * startCallSeconds + waitedSeconds
 
 const sumOf = (tally: Tally, names: RegExp) =>
   Object.entries(tally).reduce((sum, [name, count]) => sum + (names.test(name) ? count : 0), 0)
@@ -66,7 +105,7 @@ export function controlPlane(profile: Profile, region: string, counts = readCoun
   const millions = (name: string, count: number) => (price(name) * count * profile.tasks) / 1e6
   return {
     "API Gateway": millions("apiRequest", tally.requests ?? 0),
-    Lambda: millions("lambdaRequest", tally.runs ?? 0) + millions("lambdaGbSecond", (tally.runs ?? 0) * runSeconds * runGb),
+    Lambda: millions("lambdaRequest", tally.runs ?? 0) + millions("lambdaGbSecond", secondsOf(tally) * runGb),
     DynamoDB: millions("writeUnit", tally.writeUnits ?? 0) + millions("readUnit", tally.readUnits ?? 0),
     "Step Functions": millions("transition", tally.transitions ?? 0),
     EventBridge: millions("event", tally.events ?? 0),
@@ -80,9 +119,9 @@ export function controlPlane(profile: Profile, region: string, counts = readCoun
 }
 
 /** The bill of their containers. */
-export function containers({ tasks, minutes, hibernations }: Profile, region: string): Bill {
+export function containers({ tasks, minutes, hibernations, turns }: Profile, region: string, counts = readCounts()): Bill {
   const price = priceIn(region)
-  const hours = (tasks * (minutes + startMinutes * (1 + hibernations))) / 60
+  const hours = (tasks * (minutes + waitingMinutes(counts, turns) + startMinutes * (1 + hibernations))) / 60
   return {
     Fargate: hours * (price("vcpuHour") * container.vcpus + price("memoryGbHour") * container.memoryGb),
     "public addresses": hours * price("addressHour"),
@@ -95,7 +134,7 @@ export function idle(graph: Graph, region: string): Bill {
   return {
     "KMS keys": every(graph, "kms/key:Key").length * price("kmsKey"),
     "CloudWatch alarms": every(graph, "cloudwatch/metricAlarm:MetricAlarm").length * price("alarm"),
-    "the sweeper": (sweepsPerMonth * (price("lambdaRequest") + runSeconds * runGb * price("lambdaGbSecond"))) / 1e6,
+    "the sweeper": (sweepsPerMonth * (price("lambdaRequest") + sweepSeconds * runGb * price("lambdaGbSecond"))) / 1e6,
     "polling of queues": (idlePollsPerMonth * price("queueRequest")) / 1e6,
     "our image": registryGb * price("registryGb"),
   }
@@ -116,5 +155,5 @@ export const total = (bill: Bill) => Object.values(bill).reduce((sum, usd) => su
 /** What the architecture allows: USD for a thousand tasks of twelve minutes without sleep, and for an idle month. */
 export const targets = { thousandTasks: 0.45, idle: 10 }
 
-const standard: Profile = { tasks: 1_000, minutes: 12, hibernations: 0 }
+const standard: Profile = { tasks: 1_000, minutes: 12, hibernations: 0, turns: 0 }
 export const thousandTasks = (region: string) => total(controlPlane(standard, region))

@@ -30,8 +30,8 @@ export type Defer = (close: () => unknown) => void
 export interface Counters extends Books {
   /** State transitions, with the one that ends an execution. */
   transitions: number
-  /** Capacity units by role and operation: `dormouse-api-tasks PutItem`. */
-  units: Map<string, { read: number; write: number }>
+  /** Calls of the table and their capacity units, by role and operation: `dormouse-api-tasks PutItem`. */
+  units: Map<string, { calls: number; read: number; write: number }>
   /** Events that buses took, by detail type. */
   events: Map<string, number>
 }
@@ -62,8 +62,9 @@ export function openStorage(
     onUnits: ({ operation, read, write, indexWrites }, { role = "operator" }) => {
       const indexed = Object.values(indexWrites).reduce((sum, units) => sum + units, 0)
       const step = `${role.split("/").at(-1)} ${operation}`
-      const before = counters.units.get(step) ?? { read: 0, write: 0 }
-      counters.units.set(step, { read: before.read + read, write: before.write + write + indexed })
+      const before = counters.units.get(step) ?? { calls: 0, read: 0, write: 0 }
+      const after = { calls: before.calls + 1, read: before.read + read, write: before.write + write + indexed }
+      counters.units.set(step, after)
     },
   })
   defer(() => dynamoDb.close())

@@ -14,7 +14,8 @@ export interface Run {
   sink?: Sink
 }
 
-export type Outcome = ({ payload: string } | { error: FunctionError }) & { log: string }
+type Answered = { payload: string; processorMs?: number } | { error: FunctionError }
+export type Outcome = Answered & { log: string }
 
 export interface Environment {
   run(run: Run): Promise<Outcome>
@@ -116,7 +117,7 @@ interface Invocation {
   /** (Re)starts the time that the function has, plus some seconds. */
   limit(extraSeconds: number): void
   take(message: FromThread): void
-  settle(outcome: { payload: string } | { error: FunctionError }): void
+  settle(outcome: Answered): void
 }
 
 interface Hooks {
@@ -163,7 +164,7 @@ function invocation({ requestId, timeoutSeconds, sink }: Run, hooks: Hooks): Inv
     take(message) {
       if (message.type === "log") tail = (tail + message.text).slice(-tailBytes)
       if (message.type === "chunk") deliver(message.bytes, message.contentType)
-      if (message.type === "result") settle({ payload: message.payload })
+      if (message.type === "result") settle({ payload: message.payload, processorMs: message.processorMs })
       if (message.type === "end")
         delivered.then(
           () => settle({ payload: "" }),

@@ -201,5 +201,8 @@ function limited(outcome: Outcome): Outcome {
 
 function report(requestId: string, outcome: Outcome, ms: number) {
   const failure = "error" in outcome ? `ERROR RequestId: ${requestId} ${JSON.stringify(outcome.error)}\n` : ""
-  return `${failure}END RequestId: ${requestId}\nREPORT RequestId: ${requestId} Duration: ${ms.toFixed(1)} ms\n`
+  const { processorMs } = { processorMs: undefined, ...outcome }
+  // Not a part of Lambda's own line, which has the memory there; it is what the bill of a slower processor can be made from.
+  const processor = processorMs === undefined ? "" : ` Processor: ${processorMs.toFixed(1)} ms`
+  return `${failure}END RequestId: ${requestId}\nREPORT RequestId: ${requestId} Duration: ${ms.toFixed(1)} ms${processor}\n`
 }

@@ -9,7 +9,8 @@ export type FromThread =
   /** The bundle is loaded. */
   | { type: "ready" }
   | { type: "log"; text: string }
-  | { type: "result"; payload: string }
+  /** With the processor time that it took. */
+  | { type: "result"; payload: string; processorMs: number }
   /** Bytes of a streaming answer. `contentType` is what the function set before its first write. */
   | { type: "chunk"; bytes: Uint8Array; contentType?: string }
   | { type: "end" }

@@ -117,10 +117,13 @@ async function stream(handler: Handler, invocation: Invocation) {
 }
 
 async function invoke(handler: Streamed, invocation: Invocation) {
+  const before = process.threadCpuUsage()
   try {
     if (handler[streaming]) return await stream(handler, invocation)
     const result = await handler(JSON.parse(invocation.event), context(invocation))
-    send({ type: "result", payload: JSON.stringify(result === undefined ? null : result) })
+    const payload = JSON.stringify(result === undefined ? null : result)
+    const { user, system } = process.threadCpuUsage(before)
+    send({ type: "result", payload, processorMs: (user + system) / 1000 })
   } catch (error) {
     send({ type: "failed", error: describe(error) })
   }
