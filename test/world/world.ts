@@ -144,8 +144,14 @@ export const openWorld = async () => {
       const values = { ":pk": { S: pk }, ...(prefix ? { ":prefix": { S: prefix } } : {}) }
       const KeyConditionExpression = prefix ? "pk = :pk AND begins_with(sk, :prefix)" : "pk = :pk"
       const query = { TableName: "dormouse", KeyConditionExpression, ExpressionAttributeValues: values }
-      const { Items } = (await dynamoDb.tables.call("Query", query, operator)) as { Items: Any[] }
-      return Items.map((item) => unmarshall(item))
+      const found: Any[] = []
+      for (let ExclusiveStartKey: Any; ; ) {
+        const request = { ...query, ...(ExclusiveStartKey ? { ExclusiveStartKey } : {}) }
+        const { Items, LastEvaluatedKey } = (await dynamoDb.tables.call("Query", request, operator)) as Any
+        found.push(...Items.map((item: Any) => unmarshall(item)))
+        if (!LastEvaluatedKey) return found
+        ExclusiveStartKey = LastEvaluatedKey
+      }
     },
     executionOf,
     /** Calls Step Functions as an operator does. */
