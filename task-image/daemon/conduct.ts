@@ -83,18 +83,25 @@ const deliverTo = ({ run, user }: Desk, turn: Turn, after: number) => {
 
 /**
  * What a person says to an agent that works by itself reaches it at once; in a conversation it is the next turn. Answers what was said
- * to it so.
+ * to it so. Several answers may tell of the same message: while one is followed the others are not, or the agent would hear it twice.
  */
 const followMessages = (desk: Desk, turn: Turn) => {
   const { run, session, keep } = desk
   const steered: Turn[] = []
-  run.onMessage = async () => {
-    if (run.mode !== "autonomous") return
+  const steer = async () => {
     const after = steered.reduce((told, more) => toldBy(told, more, null), toldBy(keep.told(), turn, null)).after
     const { turn: more } = await receive(run, { wait: 0, turn: turn.number, after })
     if (more?.number !== turn.number || more.messages.length === 0) return
     session.steer(steering(await deliverTo(desk, more, after)), true)
     steered.push(more)
+  }
+  let isFollowing = false
+  run.onMessage = async () => {
+    if (isFollowing || run.mode !== "autonomous") return
+    isFollowing = true
+    await steer().finally(() => {
+      isFollowing = false
+    })
   }
   return () => steered
 }
