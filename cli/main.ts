@@ -72,10 +72,16 @@ function parse(args: string[]) {
   }
 }
 
+/** On this machine AWS is found by its port. */
+const hintFor = (error: unknown) =>
+  String(error).includes("ECONNREFUSED")
+    ? "\nDoes it run? --aws-port says at which port of AWS's protocols, as npm start prints it."
+    : ""
+
 try {
   console.log(await main(process.argv.slice(2)))
 } catch (error) {
-  if (error instanceof Misuse) console.error(`${error.message}\n\n${usage}`)
-  else console.error(error instanceof Refusal ? error.message : `The stack cannot be reached: ${error}`)
+  if (error instanceof Misuse) console.error(`${error.message}\nWhat there is: npm run dormouse -- --help`)
+  else console.error(error instanceof Refusal ? error.message : `The stack cannot be reached: ${error}${hintFor(error)}`)
   process.exitCode = error instanceof Misuse ? 2 : 1
 }

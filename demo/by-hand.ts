@@ -16,7 +16,7 @@ AGENT=$(curl -s $API/agents -H "Authorization: Bearer $KEY" -H 'Content-Type: ap
   "runtime": {"containerImage": "debian:12", "agentRuntime": "pi"},
   "basePrompt": "You write short reports.",
   "defaults": {
-    "provider": "anthropic", "providerApiKey": "'$ANTHROPIC_API_KEY'", "model": "claude-sonnet-4-5",
+    "provider": "anthropic", "providerApiKey": "'\${ANTHROPIC_API_KEY:?}'", "model": "claude-sonnet-4-5",
     "internetAccess": true, "maxRuntimeSeconds": 600, "outputPolicy": {"mode": "any"}, "runtimeRegion": "any"
   }}' | grep -o 'agt_[0-9A-Z]*' | head -1)
 

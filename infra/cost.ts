@@ -102,19 +102,20 @@ const sumOf = (tally: Tally, names: RegExp) =>
 export function controlPlane(profile: Profile, region: string, counts = readCounts()): Bill {
   const price = priceIn(region)
   const tally = tallyOf(counts, profile)
+  const { requests = 0, runs = 0, writeUnits = 0, readUnits = 0, transitions = 0, events = 0, logBytes = 0 } = tally
   const millions = (name: string, count: number) => (price(name) * count * profile.tasks) / 1e6
   return {
-    "API Gateway": millions("apiRequest", tally.requests ?? 0),
-    Lambda: millions("lambdaRequest", tally.runs ?? 0) + millions("lambdaGbSecond", secondsOf(tally) * runGb),
-    DynamoDB: millions("writeUnit", tally.writeUnits ?? 0) + millions("readUnit", tally.readUnits ?? 0),
-    "Step Functions": millions("transition", tally.transitions ?? 0),
-    EventBridge: millions("event", tally.events ?? 0),
-    SQS: millions("queueRequest", (sumOf(tally, /^sqs:Send/) + (tally.events ?? 0)) * requestsPerMessage),
+    "API Gateway": millions("apiRequest", requests),
+    Lambda: millions("lambdaRequest", runs) + millions("lambdaGbSecond", secondsOf(tally) * runGb),
+    DynamoDB: millions("writeUnit", writeUnits) + millions("readUnit", readUnits),
+    "Step Functions": millions("transition", transitions),
+    EventBridge: millions("event", events),
+    SQS: millions("queueRequest", (sumOf(tally, /^sqs:Send/) + events) * requestsPerMessage),
     S3:
       millions("objectWrite", sumOf(tally, /^s3:(Put|Copy|Create|Complete|Upload|List)/)) +
       millions("objectRead", sumOf(tally, /^s3:(Get|Head)/)),
     KMS: millions("kmsRequest", sumOf(tally, /^kms:/)),
-    "CloudWatch Logs": (price("logGb") * (tally.logBytes ?? 0) * profile.tasks) / 1024 ** 3,
+    "CloudWatch Logs": (price("logGb") * logBytes * profile.tasks) / 1024 ** 3,
   }
 }
 

@@ -14,8 +14,8 @@ export async function runHere(options: Options): Promise<void> {
   const wiring: Wiring = JSON.parse(readFileSync(join(root, "infra", "wiring.json"), "utf8"))
   const stack = await start(options, wiring)
   const ended = signalled()
-  const key = firstKey(options.data, process.env.DORMOUSE_API_KEY)
   try {
+    const key = firstKey(options.data, process.env.DORMOUSE_API_KEY)
     await ensureFirstAccount(stack, wiring, key.key)
     process.stdout.write(welcome(stack, wiring, resolve(options.data), key))
     await ended

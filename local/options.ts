@@ -22,7 +22,7 @@ export const usage = `Usage: npm start -- [options]
   --verbose         show what the functions print
   --help            show this
 
-DORMOUSE_API_KEY sets the API key of the first account. ANTHROPIC_BASE_URL, OPENAI_BASE_URL and OPENROUTER_BASE_URL
+DORMOUSE_API_KEY is a key of your choice, whose account is made at the first start with it. ANTHROPIC_BASE_URL, OPENAI_BASE_URL and OPENROUTER_BASE_URL
 take the place of the addresses of the model providers.
 `
 

@@ -25,7 +25,7 @@ interface Operation {
   responses: Record<string, unknown>
 }
 
-const servers = [{ url: "http://localhost:3000", description: "One machine" }]
+const servers = [{ url: "/", description: "The stack that serves this document" }]
 
 /** What customers use. */
 export const publicDocument = async () =>

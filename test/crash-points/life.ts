@@ -45,7 +45,7 @@ export class Life {
   /** Programs in its containers so far. */
   readonly agents: Agent[] = []
   /** Whether the sweeper is there for it. Every other life has to do without. */
-  isSwept = false
+  isSwept: boolean = false
   /** The record of which nobody ever hears. */
   unheard: string | undefined
   readonly home: Home
