@@ -42,7 +42,12 @@ describe("when the credit is used up", () => {
     await grant(account, -1)
     expect(await signalsOf(container)).toEqual([{ kind: "pause" }])
     await container.send("release", { to: "pause" })
-    expect(await read(account, container)).toMatchObject({ status: "hibernating", hibernateUntilAt: null, error: null })
+    expect(await read(account, container)).toMatchObject({
+      status: "hibernating",
+      statusReason: "no_credit",
+      hibernateUntilAt: null,
+      error: null,
+    })
     const [event] = (await account.send(`GET /conversations/${container.task.id}/events`)).body.data
     expect(event).toMatchObject({ kind: "hibernation_requested", message: "Paused: The account's credit is used up." })
     const woken = await account.send(`POST /tasks/${container.task.id}/wake`, { kind: "external_wake" })

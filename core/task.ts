@@ -30,6 +30,12 @@ export const View = z
     runtime: Version.RuntimeView,
     containerVersionId: z.string().nullable().describe("Where the image is from a container."),
     status: z.enum(statuses),
+    statusReason: z
+      .enum(["cancelling", "no_place", "no_credit"])
+      .nullable()
+      .describe(
+        "What its status alone does not say: it was cancelled and its container saves what it has; it waits until the account may run another one; it sleeps until the account has credit.",
+      ),
     mode: z.enum(modes),
     turnStatus: z
       .enum(["running", "awaiting_input", "autonomous"])
@@ -169,6 +175,7 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
     runtime: { containerImage: spec.containerImage, agentRuntime: spec.agentRuntime },
     containerVersionId: spec.containerVersionId ?? null,
     status: task.status,
+    statusReason: reasonOf(task),
     mode: task.mode,
     turnStatus: turnStatusOf(task),
     turnNumber: task.isConversation ? task.turnNumber : null,
@@ -193,6 +200,12 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
 }
 
 /** Whose turn it is in a conversation. */
+function reasonOf({ isCancelling, isQueued, isPaused }: TaskRow): View["statusReason"] {
+  if (isCancelling) return "cancelling"
+  if (isQueued) return "no_place"
+  return isPaused ? "no_credit" : null
+}
+
 function turnStatusOf({ status, mode, isConversation }: TaskRow): View["turnStatus"] {
   if (!isConversation || isTerminal(status)) return null
   if (mode === "autonomous") return "autonomous"

@@ -28,6 +28,7 @@ describe("POST /agents/{agentId}/tasks", () => {
       turnStatus: null,
       turnNumber: null,
       sessionTtlSeconds: null,
+      statusReason: null,
       hibernateUntilAt: null,
       title: "Write the report.",
       instructions: "Write the report.\nIn English.",

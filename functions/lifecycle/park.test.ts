@@ -97,9 +97,10 @@ describe("a task that waits for its place", () => {
     const first = await claimed(app, own)
     const agent = await newAgent(own)
     const [second, third] = [await newTask(own, agent.id), await newTask(own, agent.id)]
-    const rowOf = async ({ id }: { id: string }) => (await items(app, `${own.accountId}#${id}`, "task"))[0]!
-    for (const task of [second, third])
-      await expect.poll(() => rowOf(task), { timeout: 60_000 }).toMatchObject({ isQueued: true })
+    for (const { id } of [second, third]) {
+      const task = async () => (await own.send(`GET /tasks/${id}`)).body
+      await expect.poll(task, { timeout: 60_000 }).toMatchObject({ status: "pending", statusReason: "no_place" })
+    }
 
     expect((await own.send(`POST /tasks/${third.id}/cancel`)).body.status).toBe("cancelled")
     await first.send("complete", { result: null })
@@ -359,7 +360,7 @@ describe("a task is cancelled", () => {
     await cancel(container)
     // The stop takes effect only once it was asked for.
     await expect.poll(() => executions(container), { timeout: 60_000 }).toEqual({ "1": "SUCCEEDED" })
-    expect((await read(container)).status).toBe("running")
+    expect(await read(container)).toMatchObject({ status: "running", statusReason: "cancelling" })
     advance(3 * minutes)
     await until(container, "cancelled")
     await stopped(container)
