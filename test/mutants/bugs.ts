@@ -21,7 +21,7 @@ const suites = {
   settlement: { files: ["core/settlement.test.ts"] },
   sweep: { files: ["core/sweep.test.ts"] },
   signature: { files: ["core/webhook-signature.test.ts"] },
-  claims: { files: ["functions/agent/tasks.test.ts"], name: "already_claimed", needsStack: true },
+  claims: { files: ["functions/agent/claim.test.ts"], name: "already_claimed", needsStack: true },
   checkpoints: { files: ["functions/agent/checkpoints.test.ts"], name: "409", needsStack: true },
 } satisfies Record<string, { files: string[]; name?: string; needsStack?: boolean }>
 
@@ -101,10 +101,10 @@ export const bugs: Bug[] = [
     tests: "lives",
   },
   {
-    kind: "a container whose ARN nobody knows, since it was faster than its starter",
+    kind: "a container that nobody can stop, since the call that started it could not say which one it is",
     file: "core/attempt.ts",
-    find: "if (run && isLive(run) && run.containerArn === undefined)",
-    replace: 'if (run?.status === "starting")',
+    find: "run.containerArn ?? (await Fargate.find(run, startedBy(run)))",
+    replace: "run.containerArn",
     tests: "lives",
   },
   {
