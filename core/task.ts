@@ -199,13 +199,13 @@ export async function view({ task, spec, result }: Parts): Promise<View> {
   }
 }
 
-/** Whose turn it is in a conversation. */
 function reasonOf({ isCancelling, isQueued, isPaused }: TaskRow): View["statusReason"] {
   if (isCancelling) return "cancelling"
   if (isQueued) return "no_place"
   return isPaused ? "no_credit" : null
 }
 
+/** Whose turn it is in a conversation. */
 function turnStatusOf({ status, mode, isConversation }: TaskRow): View["turnStatus"] {
   if (!isConversation || isTerminal(status)) return null
   if (mode === "autonomous") return "autonomous"

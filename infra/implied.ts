@@ -28,6 +28,18 @@ const named = (wanted: string) => (holder: Holder) => holder.name === wanted
 const consuming = (wanted: Holder["consumes"]) => (holder: Holder) => holder.consumes === wanted
 const doing = (wanted: RegExp) => (holder: Holder) => holder.actions.some((action) => wanted.test(action))
 
+/** What whoever sends a log to CloudWatch has to be allowed. None of it takes a resource. */
+export const logDelivery = [
+  "logs:CreateLogDelivery",
+  "logs:GetLogDelivery",
+  "logs:UpdateLogDelivery",
+  "logs:DeleteLogDelivery",
+  "logs:ListLogDeliveries",
+  "logs:PutResourcePolicy",
+  "logs:DescribeResourcePolicies",
+  "logs:DescribeLogGroups",
+]
+
 export const implied: Implied[] = [
   {
     to: ({ name }) => !services.includes(name),
@@ -79,16 +91,7 @@ export const implied: Implied[] = [
   },
   {
     to: named("task"),
-    actions: [
-      "logs:CreateLogDelivery",
-      "logs:GetLogDelivery",
-      "logs:UpdateLogDelivery",
-      "logs:DeleteLogDelivery",
-      "logs:ListLogDeliveries",
-      "logs:PutResourcePolicy",
-      "logs:DescribeResourcePolicies",
-      "logs:DescribeLogGroups",
-    ],
+    actions: logDelivery,
     source: "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
     why: "Step Functions arranges for its log to be delivered.",
   },

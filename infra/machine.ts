@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws"
 import { all, ComponentResource, interpolate, type Output } from "@pulumi/pulumi"
 import { createRole, type Statement } from "./iam.ts"
+import { logDelivery } from "./implied.ts"
 import { type Lambda, type Lambdas, lambda } from "./lambda.ts"
 import type { Parts } from "./parts.ts"
 
@@ -66,16 +67,7 @@ const statementsFor = ({ keys }: Parts, functions: Map<string, Lambda>): Stateme
   // The actions around log deliveries take no resource.
   {
     sid: "Logs",
-    actions: [
-      "logs:CreateLogDelivery",
-      "logs:GetLogDelivery",
-      "logs:UpdateLogDelivery",
-      "logs:DeleteLogDelivery",
-      "logs:ListLogDeliveries",
-      "logs:PutResourcePolicy",
-      "logs:DescribeResourcePolicies",
-      "logs:DescribeLogGroups",
-    ],
+    actions: logDelivery,
     resources: ["*"],
   },
 ]

@@ -130,7 +130,7 @@ describe("a started program", () => {
   test("refuses a key from the environment that is none, and ends", async () => {
     const program = run(["--port", "0", "--aws-port", "0", "--data", join(folder, "none")], { DORMOUSE_API_KEY: "mine" })
     expect(await program.exited).toBe(1)
-    expect(program.errors()).toContain("DORMOUSE_API_KEY is ac_live_ and 16 to 128 letters and digits.")
+    expect(program.errors()).toContain("DORMOUSE_API_KEY: A key is ac_live_ and 16 to 128 letters and digits")
   })
 
   test("refuses a folder that another one has, and takes one whose owner was killed", async () => {

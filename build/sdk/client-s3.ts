@@ -1,35 +1,11 @@
-import { createHash, createHmac, createSecretKey, type Hash, type Hmac } from "node:crypto"
+import { createHash } from "node:crypto"
 import type { Readable } from "node:stream"
 import { buffer, text } from "node:stream/consumers"
 import type { HttpRequest, HttpResponse } from "@smithy/core/protocols"
 import { SignatureV4 } from "@smithy/signature-v4"
-import type { Checksum, SourceData } from "@smithy/types"
 import { type Call, Client, type Command, credentials, type Input } from "./client.ts"
 import { inXml, named, unescaped } from "./error.ts"
-
-/** Node looks for a key object in every key that is bytes, by an exception: it takes longer than the HMAC. */
-const keyOf = (secret: SourceData) => (typeof secret === "string" ? secret : createSecretKey(secret as Uint8Array))
-
-/** Node's own SHA-256, and HMAC of it, in the signer's form. */
-class Sha256 implements Checksum {
-  readonly #hash: Hash | Hmac
-
-  constructor(secret?: SourceData) {
-    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", keyOf(secret))
-  }
-
-  update(data: Uint8Array) {
-    this.#hash.update(data)
-  }
-
-  async digest() {
-    return this.#hash.digest()
-  }
-
-  reset() {
-    throw new Error("Each text is hashed by a hash of its own")
-  }
-}
+import { Sha256 } from "./sha256.ts"
 
 export class S3Client extends Client {
   protected override readonly service = { host: "s3", signed: "s3" }

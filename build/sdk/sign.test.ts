@@ -1,24 +1,8 @@
-import { createHash, createHmac } from "node:crypto"
 import { HttpRequest } from "@smithy/core/protocols"
 import { SignatureV4 } from "@smithy/signature-v4"
 import { expect, test } from "vitest"
+import { Sha256 } from "./sha256.ts"
 import { type Credentials, signed } from "./sign.ts"
-
-class Sha256 {
-  readonly #hash
-  constructor(secret?: unknown) {
-    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret as string)
-  }
-  update(data: Uint8Array) {
-    this.#hash.update(data)
-  }
-  async digest() {
-    return this.#hash.digest()
-  }
-  reset() {
-    throw new Error("Each text is hashed by a hash of its own")
-  }
-}
 
 const keys: Credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" }
 

@@ -2,9 +2,9 @@ import { ListExecutionsCommand } from "@aws-sdk/client-sfn"
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { addRunning, invoke, items, sfnOf, tableOf } from "#test/aws.ts"
+import { invoke, items, sfnOf, tableOf } from "#test/aws.ts"
 import { type Container, claimedContainer as claimed, containerOf, newContainer, statusOf } from "#test/container.ts"
-import { defaults, newAgent, newTask } from "#test/make.ts"
+import { defaults } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
 
@@ -88,30 +88,6 @@ const executions = async ({ task }: Container) => {
     executions.filter(({ name }) => name!.startsWith(task.id)).map(({ name, status }) => [name!.split("-").at(-1), status]),
   )
 }
-
-describe("a task that waits for its place", () => {
-  test("works: goes on when another one leaves its container, or when it is cancelled", async () => {
-    const own = await newAccount(app, { creditUsd: 10 })
-    const { quota } = (await own.send("GET /account")).body.runningTasks
-    await addRunning(app, own.accountId, quota - 1)
-    const first = await claimed(app, own)
-    const agent = await newAgent(own)
-    const [second, third] = [await newTask(own, agent.id), await newTask(own, agent.id)]
-    for (const { id } of [second, third]) {
-      const task = async () => (await own.send(`GET /tasks/${id}`)).body
-      await expect.poll(task, { timeout: 60_000 }).toMatchObject({ status: "pending", statusReason: "no_place" })
-    }
-
-    expect((await own.send(`POST /tasks/${third.id}/cancel`)).body.status).toBe("cancelled")
-    await first.send("complete", { result: null })
-    const next = await containerOf(app, own.accountId, second)
-    expect((await next.claim()).status).toBe(200)
-    await next.send("complete", { result: null })
-    await expect.poll(async () => (await own.send("GET /account")).body.runningTasks.count).toBe(quota - 1)
-    expect(await items(app, `${own.accountId}#queued`)).toEqual([])
-    expect(await items(app, `${own.accountId}#${third.id}`, "run#")).toEqual([])
-  })
-})
 
 describe("a task that hibernates", () => {
   test("sleeps without a container and without cost, and wakes by itself when its time has come", async () => {

@@ -133,6 +133,19 @@ describe("an account that has as many tasks running as it may", () => {
     expect(await rowOf(second)).toMatchObject({ isQueued: false, attempt: 1 })
     expect([await countOf(), (await runsOf(second)).length, await runsOf(third)]).toEqual([quota, 1, []])
     expect((await items(app, `${own.accountId}#queued`)).map(({ taskId }) => taskId)).toEqual([third.id])
+
+    // A place that comes free while nobody looks is found as the task begins to wait for one.
+    await addRunning(app, own.accountId, -1)
+    await invoke(app, "dormouse-lifecycle-park", {
+      accountId: own.accountId,
+      taskId: third.id,
+      entry: "entry 2",
+      tries: 0,
+      token: "token",
+      parkSeconds: 3_600,
+    })
+    expect(await rowOf(third)).toMatchObject({ isQueued: false })
+    expect(await items(app, `${own.accountId}#${third.id}`, "signal#")).toMatchObject([{ as: "success" }])
   })
 })
 

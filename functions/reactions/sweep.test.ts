@@ -37,6 +37,9 @@ const executionOf = (task: Task) => `arn:aws:states:us-east-1:000000000000:execu
 const executionStatus = async (task: Task) =>
   (await sfnOf(app).send(new DescribeExecutionCommand({ executionArn: executionOf(task) }))).status
 
+/** How many events of a type the bus was told. */
+const announced = (type: string) => app.stack.counters.events.get(type) ?? 0
+
 /** A task whose execution the sweeper had to start, with its container at work. */
 const swept = async (): Promise<Container> => {
   const task = await dispatched()
@@ -84,8 +87,10 @@ describe("a task that has ended", () => {
   test("works: where nobody has heard of its beginning, the bus is told of its whole life", async () => {
     const { id } = await dispatched()
     await account.send(`POST /tasks/${id}/cancel`)
+    const before = announced("task.created")
     time.advance(11 * minutes)
     for (let i = 0; i < 2; i++) await sweep()
+    expect(announced("task.created")).toBe(before + 1)
     const events = await items(app, `${account.accountId}#${id}`, "event#")
     expect(events.map(({ type }) => type)).toEqual(["task.created", "task.turn.queued", "task.cancelled"])
     expect(events.filter(({ sweepAt }) => sweepAt)).toEqual([])
@@ -275,7 +280,6 @@ describe("what was committed and never published, without a trace of it in the s
   const stored = async (task: Task, prefix: string) => items(app, `${account.accountId}#${task.id}`, prefix)
 
   test("is found after ten minutes, and published: events go on the bus, waitings end", async () => {
-    const announced = (type: string) => app.stack.counters.events.get(type) ?? 0
     const task = await dispatched()
     const created = [announced("task.created"), announced("task.turn.queued")] as const
     time.advance(11 * minutes)
@@ -324,15 +328,14 @@ describe("a batch of the table's stream that Lambda gave up", () => {
     )
   }
   const createdOf = async (task: Task) => marshall((await items(app, `${account.accountId}#${task.id}`, "event#"))[0]!)
-  const announced = () => app.stack.counters.events.get("task.created") ?? 0
 
   test("is published after all, and gone then", async () => {
     const task = await dispatched()
     await sweep()
     await put("lost", [await createdOf(task)])
-    const before = announced()
+    const before = announced("task.created")
     expect(await sweep()).toMatchObject({ batches: 1 })
-    expect(announced()).toBe(before + 1)
+    expect(announced("task.created")).toBe(before + 1)
     expect(await sweep()).toMatchObject({ batches: 0 })
     const container = await containerOf(app, account.accountId, task)
     expect((await container.claim()).status).toBe(200)
@@ -344,9 +347,9 @@ describe("a batch of the table's stream that Lambda gave up", () => {
     const task = await dispatched()
     for (let i = 0; i < 12; i++) await put(`a-broken-${i}`, [{ pk: "nothing" }])
     await put("b-mixed", [{ pk: "nothing" }, await createdOf(task)])
-    const before = announced()
+    const before = announced("task.created")
     await expect(sweep()).rejects.toThrow("13 of 13 could not be done")
-    expect(announced()).toBe(before + 1)
+    expect(announced("task.created")).toBe(before + 1)
     const container = await containerOf(app, account.accountId, task)
     expect((await container.claim()).status).toBe(200)
     await container.send("complete", { result: null })
