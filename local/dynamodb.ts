@@ -5,6 +5,7 @@
 import { every } from "#core/clock.ts"
 import type { Call, Input, Operation } from "./dynamodb/call.ts"
 import { Bill, type Units } from "./dynamodb/capacity.ts"
+import { batchExecuteStatement } from "./dynamodb/partiql.ts"
 import { query, scan } from "./dynamodb/query.ts"
 import { batchGetItem, getItem } from "./dynamodb/read.ts"
 import { Store } from "./dynamodb/store.ts"
@@ -34,6 +35,7 @@ const tableOperations: Record<string, Operation> = {
   Scan: scan,
   BatchGetItem: batchGetItem,
   BatchWriteItem: batchWriteItem,
+  BatchExecuteStatement: batchExecuteStatement,
   TransactGetItems: transactGetItems,
   TransactWriteItems: transactWriteItems,
 }

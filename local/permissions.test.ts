@@ -40,6 +40,14 @@ describe("DynamoDB", () => {
     )
   })
 
+  test("a batch of statements takes the permission of what they do, on every table that they name", () => {
+    const Statements = ["main", "main2"].map((name) => ({ Statement: `UPDATE "${name}" SET "a" = ? WHERE "pk" = ?` }))
+    expect(needs("DynamoDB_20120810.BatchExecuteStatement", { Statements })).toEqual([
+      `dynamodb:PartiQLUpdate ${table}`,
+      `dynamodb:PartiQLUpdate ${table}2`,
+    ])
+  })
+
   test("a batch takes a permission of its own on every table", () => {
     expect(needs("DynamoDB_20120810.BatchWriteItem", { RequestItems: { main: [], main2: [] } })).toEqual([
       `dynamodb:BatchWriteItem ${table}`,

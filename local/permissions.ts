@@ -1,3 +1,4 @@
+import { tableOf } from "./dynamodb/partiql.ts"
 import type { RequestContext } from "./iam.ts"
 import { keyArnOf, keyOf } from "./kms.ts"
 import type { RestCall } from "./scheduler/service.ts"
@@ -90,6 +91,10 @@ const dynamoDb: Needs = (request) => {
         resources: [tableArn(recordOf(part).TableName, request)],
       })),
     )
+  }
+  if (operation === "BatchExecuteStatement") {
+    const tables = listOf(input.Statements).map(({ Statement }) => tableArn(tableOf(String(Statement)), request))
+    return [{ action: "dynamodb:PartiQLUpdate", resources: tables }]
   }
   const action = `dynamodb:${operation}`
   if (operation.startsWith("Batch")) {

@@ -38,6 +38,7 @@ const places = new Set([
   "ExpressionAttributeValues",
   "ExclusiveStartKey",
   "LastEvaluatedKey",
+  "Parameters",
 ])
 
 function inPlaces(value: unknown, convert: (item: Input) => unknown): unknown {
@@ -69,6 +70,7 @@ export const ScanCommand = command("Scan")
 export const BatchWriteCommand = command("BatchWriteItem")
 export const TransactWriteCommand = command("TransactWriteItems")
 export const TransactGetCommand = command("TransactGetItems")
+export const BatchExecuteStatementCommand = command("BatchExecuteStatement")
 /** The one answer that has items below their table's name. */
 export const BatchGetCommand = jsonCommand("BatchGetItem", {
   ...dynamodb,

@@ -195,6 +195,11 @@ describe("a command of DynamoDB takes and gives plain values as the SDK does", (
       { RequestItems: { t: [{ PutRequest: { Item: item } }, { DeleteRequest: { Key: key } }] } },
       { UnprocessedItems: { t: [{ DeleteRequest: { Key: typedKey } }] } },
     ],
+    [
+      "BatchExecuteStatementCommand",
+      { Statements: [{ Statement: 'UPDATE "t" SET "a" = ? WHERE "pk" = ?', Parameters: [1.5, "x"] }] },
+      { Responses: [{}, { Error: { Code: "ConditionalCheckFailed", Message: "No", Item: typedItem } }] },
+    ],
     ["TransactGetCommand", { TransactItems: [{ Get: { TableName: "t", Key: key } }] }, { Responses: [{ Item: typedItem }, {}] }],
     [
       "TransactWriteCommand",

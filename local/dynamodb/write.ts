@@ -150,7 +150,7 @@ export function save(store: Store, table: Table, key: string, before: Item | und
 }
 
 /** Carries out one write by itself. A write that fails its condition is charged too. */
-function carryOut({ store, bill }: Call, write: Write) {
+export function carryOut({ store, bill }: Call, write: Write) {
   return store.atomically(() => {
     const before = store.item(write.table, write.key)
     if (!meets(write.condition, before)) {
