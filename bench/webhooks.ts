@@ -132,7 +132,7 @@ async function beFunction(stack: Ready, receiver: string) {
     return measured({ request: bare, delivery: (batch) => deliver(batch.map((i) => messages[i]!)) })
   }
   // The first rounds are for the compiler, as a function that delivers lives for hours.
-  for (let i = 0; i < 3; i++) await round()
+  for (let i = 0; i < 10; i++) await round()
   process.send?.(await round())
 }
 

@@ -168,3 +168,75 @@ describe("a delivery whose function crashes", () => {
     await remove(webhookId)
   })
 })
+
+describe("deliveries that receivers have accepted", () => {
+  const take = async () => {
+    const sqs = new SQSClient({ ...configOf(app), useQueueUrlAsEndpoint: false })
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: queue("deliveries"), MaxNumberOfMessages: 10 }),
+    )
+    for (const { ReceiptHandle } of Messages)
+      await sqs.send(new DeleteMessageCommand({ QueueUrl: queue("deliveries"), ReceiptHandle }))
+    return Messages.map(({ Body }) => JSON.parse(Body!) as Parameters<typeof Courier.deliver>[0])
+  }
+  /** Makes three deliveries side by side, as a batch of the function does, and answers what is told and stored of them. */
+  const deliverThree = async (path: string) => {
+    const webhookId = await newWebhook(path)
+    // They are accepted in the same moment.
+    const held: (() => void)[] = []
+    receiver.behaviours[path] = (request, response) => {
+      held.push(() => answering(204)(request, response))
+      if (held.length === 3) for (const accept of held) accept()
+    }
+    for (let i = 0; i < 3; i++) await announce()
+    const messages = await take()
+    expect(messages).toHaveLength(3)
+    const gathered = await Courier.gather(messages)
+    let lines: Awaited<ReturnType<typeof Courier.deliver>>[] = []
+    const calls = await callsOf(async () => {
+      lines = await Promise.all(messages.map((message) => Courier.deliver(message, gathered)))
+    })
+    const rows = await deliveriesTo(webhookId)
+    await remove(webhookId)
+    const written = calls.map((call) => call.split(".")[1]).filter((name) => /Update|Statement/.test(name ?? ""))
+    return { rows, lines, written }
+  }
+  /** What differs between two deliveries of the same kind. */
+  const same = (row: Record<string, unknown>) => ({
+    ...row,
+    ...Object.fromEntries(
+      ["sk", "deliveryId", "eventId", "webhookId", "webhookUrl", "payload", "createdAt", "deliveredAt", "expiresAt"].map(
+        (name) => [name, expect.anything()],
+      ),
+    ),
+    deliveriesByWebhookPk: expect.anything(),
+    deliveriesByWebhookSk: expect.anything(),
+  })
+
+  test("are written down by fewer calls than there are, as each would be by itself", async () => {
+    const together = await deliverThree("/together")
+    expect(together.written.length).toBeLessThan(3)
+    expect(new Set(together.written)).toEqual(new Set(["BatchExecuteStatement"]))
+    aws.substitute("BatchExecuteStatement", 400, { __type: "AccessDeniedException", message: "No" })
+    const alone = await deliverThree("/alone")
+    aws.substitute("BatchExecuteStatement")
+    expect(alone.written.filter((name) => name === "UpdateItem")).toHaveLength(3)
+    expect(alone.lines.map(({ recordError }) => recordError)).toEqual(Array(3).fill("AccessDeniedException: No"))
+    for (const { rows, lines } of [together, alone]) {
+      expect(lines.map(({ outcome }) => outcome)).toEqual(["delivered", "delivered", "delivered"])
+      expect(rows).toHaveLength(3)
+      for (const row of rows) expect(row).toEqual(same(alone.rows[0]!))
+    }
+    expect(together.rows[0]).toMatchObject({ status: "delivered", attemptCount: 1, lastStatusCode: 204 })
+    expect(together.rows[0]).not.toHaveProperty("sweepPk")
+  })
+
+  test("are written down one by one where DynamoDB had no time for one of them", async () => {
+    const busy = { Responses: [{ Error: { Code: "ThrottlingError", Message: "Later" } }] }
+    aws.substitute("BatchExecuteStatement", 200, busy)
+    const { rows, lines } = await deliverThree("/busy")
+    aws.substitute("BatchExecuteStatement")
+    expect(rows.map(({ status }) => status)).toEqual(["delivered", "delivered", "delivered"])
+    expect(lines.map(({ recordError }) => recordError)).toContain("Error: ThrottlingError: Later")
+  })
+})

@@ -1,4 +1,5 @@
 import { millis, now } from "./clock.ts"
+import * as Delivered from "./delivered.ts"
 import { DeliveryEntity, type DeliveryRow } from "./delivery.entity.ts"
 import * as Delivery from "./delivery.ts"
 import type { Message } from "./delivery-queue.ts"
@@ -33,6 +34,8 @@ interface Outcome {
   isTimeout?: boolean
   /** Belongs into the slow queue. */
   isSlow: boolean
+  /** Why it was not written down together with others. */
+  recordError?: string
 }
 
 /** What to log of a message: everything about the attempt that was made, or why none was. */
@@ -117,6 +120,8 @@ const errorOf = (status: number): { error?: string } => {
 
 /** Writes down how an attempt went. Answers the delivery if it is to be tried again. */
 async function record(delivery: DeliveryRow, webhook: WebhookRow, outcome: Outcome): Promise<DeliveryRow | undefined> {
+  const changed = webhookAfter(webhook, outcome)
+  if (await isSettled(delivery, outcome, changed)) return undefined
   const attemptCount = delivery.attemptCount + 1
   const wait = outcome.error === undefined ? undefined : waitAfter(attemptCount, outcome.retryAfter, millis())
   const isGone = outcome.status === 410
@@ -129,8 +134,21 @@ async function record(delivery: DeliveryRow, webhook: WebhookRow, outcome: Outco
     ...(outcome.error === undefined ? { deliveredAt: now().toISOString() } : { lastError: outcome.error }),
     ...(nextRetryAt ? { nextRetryAt, ...Delivery.watched(delivery.deliveryId, Date.parse(nextRetryAt)) } : {}),
   }
-  const isRecorded = await write(delivery, set, webhookAfter(webhook, outcome))
+  const isRecorded = await write(delivery, set, changed)
   return isRecorded && nextRetryAt ? { ...delivery, ...set } : undefined
+}
+
+/** Whether it was written down together with others: where it is good, and changes nothing of the webhook. */
+async function isSettled(delivery: DeliveryRow, outcome: Outcome, changed: Write): Promise<boolean> {
+  const { status, error } = outcome
+  if (error !== undefined || status === undefined || changed) return false
+  try {
+    await Delivered.record({ delivery, statusCode: status })
+    return true
+  } catch (error) {
+    outcome.recordError = String(error)
+    return false
+  }
 }
 
 const statusOf = ({ error }: Outcome, nextRetryAt: string | undefined): DeliveryRow["status"] => {
@@ -198,4 +216,5 @@ const lineOf = (delivery: DeliveryRow, outcome: Outcome, next: DeliveryRow | und
   isSlow: outcome.isSlow,
   outcome: statusOf(outcome, next?.nextRetryAt),
   nextRetryAt: next?.nextRetryAt,
+  recordError: outcome.recordError,
 })

@@ -3,6 +3,12 @@ import { table } from "./aws.ts"
 
 export const deliveryStatuses = ["pending", "retrying", "delivered", "failed", "cancelled"] as const
 
+/** Where a delivery lies, for statements that ElectroDB does not make: its place in the index `byId`. */
+export const placeOf = ({ accountId, deliveryId }: { accountId: string; deliveryId: string }) => ({
+  pk: `${accountId}#deliveries`,
+  sk: deliveryId,
+})
+
 /** One event on its way to one webhook. */
 export const DeliveryEntity = new Entity(
   {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import * as Many from "./many.ts"
 
 /** A table that answers two of the keys that a call names, and has no time for the others. */
@@ -27,4 +27,49 @@ test("nothing is asked where there is nothing to ask for", async () => {
 test("a table that never has time is an error, not an answer that lacks something", async () => {
   const never = async (keys: { id: string }[]) => ({ data: [], unprocessed: keys })
   await expect(Many.rows(keysOf("a"), never)).rejects.toThrow("DynamoDB had no time for 1 reads")
+})
+
+describe("calls that are made together", () => {
+  /** A call that doubles numbers, and refuses odd ones. What it was given is written down. */
+  const doubling = (most: number) => {
+    const calls: number[][] = []
+    const double = Many.together(most, async (numbers: number[]) => {
+      calls.push(numbers)
+      if (numbers.includes(0)) throw new Error("There is no double of nothing")
+      return numbers.map((n) =>
+        n % 2 ? { status: "rejected", reason: new Error(`${n} is odd`) } : { status: "fulfilled", value: 2 * n },
+      )
+    })
+    return { calls, double }
+  }
+
+  test("in the same moment are one, and each has its own answer", async () => {
+    const { calls, double } = doubling(10)
+    const [two, three, four] = await Promise.allSettled([double(2), double(3), double(4)])
+    expect(calls).toEqual([[2, 3, 4]])
+    expect([two, three, four]).toEqual([
+      { status: "fulfilled", value: 4 },
+      { status: "rejected", reason: new Error("3 is odd") },
+      { status: "fulfilled", value: 8 },
+    ])
+  })
+
+  test("while one is under way wait for it, and are as many as may be", async () => {
+    const { calls, double } = doubling(2)
+    const first = double(2).then(() => Promise.all([double(4), double(6), double(8)]))
+    expect(await first).toEqual([8, 12, 16])
+    expect(calls).toEqual([[2], [4, 6], [8]])
+  })
+
+  test("fail all where the call fails, and the next one works", async () => {
+    const { double } = doubling(10)
+    const failed = await Promise.allSettled([double(0), double(2)])
+    expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"])
+    expect(await double(2)).toBe(4)
+  })
+
+  test("fail where an answer is missing, and do not wait for ever", async () => {
+    const silent = Many.together<number, number>(10, async () => [])
+    await expect(silent(1)).rejects.toThrow("There is no answer to it")
+  })
 })

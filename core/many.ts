@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises"
 import { sleep } from "./clock.ts"
 
 /** What one call has found, and the keys that DynamoDB had no time for. */
@@ -24,3 +25,36 @@ export async function rows<Key extends object, Row>(
   }
   return found
 }
+
+/**
+ * Makes of a call that does many things at once one that does one: what is asked for in the same moment, or while a call is under way,
+ * goes with the next, at most so many together. `call` answers how each has gone, in the order of what it was given; where it throws,
+ * all have failed.
+ */
+export function together<Item, Result>(most: number, call: (items: Item[]) => Promise<PromiseSettledResult<Result>[]>) {
+  const waiting: { item: Item; fulfil: (result: Result) => void; reject: (reason: unknown) => void }[] = []
+  let isBusy = false
+
+  async function work() {
+    isBusy = true
+    await setImmediate()
+    while (waiting.length) {
+      const some = waiting.splice(0, most)
+      const settled = await call(some.map(({ item }) => item)).catch((reason: unknown) => some.map(() => failed(reason)))
+      for (const [i, { fulfil, reject }] of some.entries()) {
+        const one = settled[i] ?? failed(new Error("There is no answer to it"))
+        if (one.status === "fulfilled") fulfil(one.value)
+        else reject(one.reason)
+      }
+    }
+    isBusy = false
+  }
+
+  return (item: Item) =>
+    new Promise<Result>((fulfil, reject) => {
+      waiting.push({ item, fulfil, reject })
+      if (!isBusy) void work()
+    })
+}
+
+const failed = (reason: unknown) => ({ status: "rejected" as const, reason })

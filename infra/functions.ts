@@ -142,7 +142,7 @@ const needs: Record<string, Needs> = {
     knows("TABLE_NAME", "BUCKET_NAME", "DELIVERY_QUEUE_URL", "SLOW_DELIVERY_QUEUE_URL"),
     knows("SCHEDULE_GROUP", "SCHEDULER_ROLE_ARN", "WEBHOOK_TARGETS"),
     secrets,
-    may("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject"),
+    may("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:PartiQLUpdate", "s3:GetObject"),
     may("sqs:SendMessage", "scheduler:CreateSchedule", "iam:PassRole"),
     seconds(consumerSeconds),
   ),

@@ -26,6 +26,7 @@ const groups = [
       "dynamodb:Scan",
       "dynamodb:BatchGetItem",
       "dynamodb:ConditionCheckItem",
+      "dynamodb:PartiQLUpdate",
     ],
     on: ({ table }: Parts) => [table.arn, interpolate`${table.arn}/index/*`],
   },

@@ -9,6 +9,7 @@ export const startBreakingAws = async (awsUrl: string) => {
   let left = Number.POSITIVE_INFINITY
   let isLostOnTheWayBack = false
   const calls: string[] = []
+  const substitutes = new Map<string, { status: number; body: object }>()
   const { hostname, port: awsPort } = new URL(awsUrl)
 
   const server = createServer((incoming, outgoing) => {
@@ -16,6 +17,8 @@ export const startBreakingAws = async (awsUrl: string) => {
     if (left < 0 || (left === 0 && !isLostOnTheWayBack)) return void incoming.socket.destroy()
     const breaks = left === 0
     calls.push(String(incoming.headers["x-amz-target"] ?? `${incoming.method} ${incoming.url}`))
+    const substitute = substitutes.get(calls.at(-1)!.split(".")[1] ?? "")
+    if (substitute) return void outgoing.writeHead(substitute.status).end(JSON.stringify(substitute.body))
     const { url: path, method, headers } = incoming
     const passedOn = request({ hostname, port: awsPort, path, method, headers }, (answer) => {
       if (breaks) return answer.resume().on("end", () => incoming.socket.destroy())
@@ -35,6 +38,9 @@ export const startBreakingAws = async (awsUrl: string) => {
       left = n
       isLostOnTheWayBack = how === "after"
     },
+    /** What calls of this operation are answered in AWS's place; nothing, to have them passed on again. */
+    substitute: (operation: string, status?: number, body: object = {}) =>
+      status ? substitutes.set(operation, { status, body }) : substitutes.delete(operation),
     /** Whether it has come to that. */
     isBroken: () => left <= 0,
     mend: () => {
