@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { build } from "../build/bundle.ts"
 import { millis, now } from "../core/clock.ts"
 import { limits } from "../core/limits.ts"
-import { heartbeatSeconds, receiveSeconds, renewalSeconds } from "../core/protocol.ts"
+import { heartbeatSeconds, logPauseSeconds, receiveSeconds, renewalSeconds } from "../core/protocol.ts"
 import { newAccount } from "../test/app.ts"
 import { items } from "../test/aws.ts"
 import { claimedContainer, containerOf } from "../test/container.ts"
@@ -179,7 +179,14 @@ async function countSteps() {
 }
 
 /** What the daemon and the functions have agreed on, in seconds. */
-const seconds = { heartbeat: heartbeatSeconds, renewal: renewalSeconds, receive: receiveSeconds, warm: limits.warmSeconds.turn }
+const seconds = {
+  heartbeat: heartbeatSeconds,
+  renewal: renewalSeconds,
+  shortestLogPause: logPauseSeconds.shortest,
+  longestLogPause: logPauseSeconds.longest,
+  receive: receiveSeconds,
+  warm: limits.warmSeconds.turn,
+}
 
 await build(join(import.meta.dirname, ".."))
 const counts = { seconds, task: await countTask(), ...(await countSteps()) }

@@ -2,8 +2,7 @@ import { Entity, type EntityItem } from "electrodb"
 import { table } from "./aws.ts"
 
 /**
- * What the agent is saying in the turn that runs: one item, overwritten as it speaks, at most once a second. Who follows it says so
- * here, so that who speaks hears of it by speaking; before the first word there is nothing else in it.
+ * What the agent is saying in the turn that runs: one item, overwritten as it speaks, at most once a second.
  */
 export const DeltaEntity = new Entity(
   {
@@ -11,13 +10,11 @@ export const DeltaEntity = new Entity(
     attributes: {
       accountId: { type: "string", required: true },
       taskId: { type: "string", required: true },
-      turnNumber: { type: "number" },
+      turnNumber: { type: "number", required: true },
       /** Whose text it is: a container that was replaced must not write over its successor's. */
-      attempt: { type: "number" },
-      text: { type: "string" },
-      updatedAt: { type: "string" },
-      /** Milliseconds since the epoch. */
-      followedUntil: { type: "number" },
+      attempt: { type: "number", required: true },
+      text: { type: "string", required: true },
+      updatedAt: { type: "string", required: true },
       expiresAt: { type: "number", required: true },
     },
     indexes: {
@@ -31,4 +28,3 @@ export const DeltaEntity = new Entity(
 )
 
 export type DeltaRow = EntityItem<typeof DeltaEntity>
-export type SaidRow = DeltaRow & Required<Pick<DeltaRow, "turnNumber" | "attempt" | "text" | "updatedAt">>

@@ -1,6 +1,8 @@
 import * as z from "zod"
 import { now } from "./clock.ts"
+import * as Follower from "./follower.ts"
 import { newId } from "./id.ts"
+import { isTerminal } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
 import { type Line, LogEntity, type LogRow, sources } from "./log.entity.ts"
 import * as Page from "./page.ts"
@@ -38,16 +40,19 @@ interface Placed {
   index: number
 }
 
-/** Lines of a task, newest first. Raises `task_not_found`. */
+/** Lines of a task, newest first. Whoever reads them while there may be more is told of new ones soon. Raises `task_not_found`. */
 export async function list(accountId: string, taskId: string, { limit = limits.page.logs, cursor }: Page.Request) {
-  await Task.row(accountId, taskId)
-  const page = await Page.paginate<Placed>(
-    accountId,
-    `logs ${taskId}`,
-    { limit, cursor },
-    (after, count) => before(accountId, taskId, after, count),
-    ({ row, index }) => JSON.stringify([row.attempt, row.batch, index]),
-  )
+  const { status } = await Task.row(accountId, taskId)
+  const [page] = await Promise.all([
+    Page.paginate<Placed>(
+      accountId,
+      `logs ${taskId}`,
+      { limit, cursor },
+      (after, count) => before(accountId, taskId, after, count),
+      ({ row, index }) => JSON.stringify([row.attempt, row.batch, index]),
+    ),
+    isTerminal(status) ? undefined : Follower.look({ accountId, taskId }),
+  ])
   return { data: page.data.map(view), pageInfo: page.pageInfo }
 }
 

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
 import * as z from "zod"
+import { limits } from "./limits.ts"
 import * as Protocol from "./protocol.ts"
 
 const schemas = Object.entries<unknown>(Protocol).flatMap(([name, schema]) =>
@@ -24,4 +26,21 @@ describe("what container and API say to each other", () => {
       expect(Protocol.Receive.safeParse(query).success).toBe(false)
     },
   )
+
+  test("whoever talks needs no heartbeat, since the longest pause of its log is shorter; and each batch after it renews the lease", () => {
+    expect(Protocol.logPauseSeconds.longest).toBeLessThan(Protocol.heartbeatSeconds)
+    expect(Protocol.logPauseSeconds.longest).toBeGreaterThan(Protocol.renewalSeconds)
+  })
+
+  test("the bill is made from the same seconds (npm run bench:counts)", () => {
+    const { seconds } = JSON.parse(readFileSync(new URL("../bench/golden/counts.json", import.meta.url), "utf8"))
+    expect(seconds).toEqual({
+      heartbeat: Protocol.heartbeatSeconds,
+      renewal: Protocol.renewalSeconds,
+      shortestLogPause: Protocol.logPauseSeconds.shortest,
+      longestLogPause: Protocol.logPauseSeconds.longest,
+      receive: Protocol.receiveSeconds,
+      warm: limits.warmSeconds.turn,
+    })
+  })
 })

@@ -19,6 +19,11 @@ export const leaseSeconds = 120
  * so it is done well before one would be due: lines come when they come, and each that is let pass may be the last in time.
  */
 export const renewalSeconds = 10
+/**
+ * Shortest and longest that the daemon lets go by from one answer of the API to its next batch of log lines. The shortest is for those that
+ * somebody reads. The longest is shorter than a heartbeat's, so that what is said renews the lease and no heartbeat is needed beside it.
+ */
+export const logPauseSeconds = { shortest: 1, longest: 25 }
 
 /** Most lines, and most bytes of JSON, in one batch of log lines. The daemon splits what is longer. */
 export const logBatchLines = 200
@@ -164,6 +169,9 @@ export const Heartbeat = z.strictObject({}).meta({ id: "Heartbeat", example: {} 
  */
 export const Signal = z.object({ kind: z.enum(["cancel", "message", "pause"]) }).meta({ id: "RunSignal" })
 
+/** Somebody follows the conversation or reads the log, or did a minute ago. Nobody knows where it is not said. */
+const isFollowed = z.boolean().optional()
+
 /** What a container hears each time that its lease is renewed: by a heartbeat, or by a batch of log lines. */
 export const Beat = z
   .object({
@@ -173,6 +181,7 @@ export const Beat = z
     mode: Mode,
     /** Seconds until the total runtime limit. Those of earlier turns are counted, those of waiting and of lost attempts are not. */
     time_left_seconds: z.number(),
+    is_followed: isFollowed,
   })
   .meta({ id: "Beat" })
 
@@ -280,7 +289,9 @@ export const AppendLogs = z
   })
 
 /** `beat` is there where the batch has renewed the lease as well: then no heartbeat is due for the ordinary time. */
-export const AppendedLogs = z.object({ accepted: z.literal(true), beat: Beat.optional() }).meta({ id: "AppendedLogs" })
+export const AppendedLogs = z
+  .object({ accepted: z.literal(true), is_followed: isFollowed, beat: Beat.optional() })
+  .meta({ id: "AppendedLogs" })
 
 /**
  * What the models have cost so far in this run, in US dollars, by the agent runtime's price list. Always the total, never the
@@ -298,8 +309,7 @@ export const SaySoFar = z
   .strictObject({ turn_number: z.int().min(1), text: z.string().min(1).max(deltaCharacters) })
   .meta({ id: "SaySoFar", example: { turn_number: 1, text: "In November there are" } })
 
-/** `is_followed`: somebody follows the conversation, or did a minute ago. Nobody knows where it is not said. */
-export const SaidSoFar = z.object({ accepted: z.literal(true), is_followed: z.boolean().optional() }).meta({ id: "SaidSoFar" })
+export const SaidSoFar = z.object({ accepted: z.literal(true), is_followed: isFollowed }).meta({ id: "SaidSoFar" })
 
 /** Asks where to put the body of a model request that is too large to come with the request. */
 export const PrepareModelRequest = z

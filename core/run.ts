@@ -6,6 +6,7 @@ import * as Checkpoint from "./checkpoint.ts"
 import { millis, now } from "./clock.ts"
 import * as Credit from "./credit.ts"
 import * as Execution from "./execution.ts"
+import * as Follower from "./follower.ts"
 import * as Hibernation from "./hibernation.ts"
 import * as Input from "./input.ts"
 import * as Lease from "./lease.ts"
@@ -157,13 +158,18 @@ export async function heartbeat(ref: Ref): Promise<z.infer<typeof Beat>> {
   const heartbeatAt = now().toISOString()
   const run = await patchClaimed(ref, { heartbeatAt, leaseUntil: Lease.until(heartbeatAt) }, { beats: 1 })
   if (run.beats % beatsPerSignal === 0) await Execution.beat(ref.accountId, ref.taskId, ref.runId)
-  const [task, spec] = await Promise.all([Task.row(ref.accountId, ref.taskId), Task.spec(ref.accountId, ref.taskId)])
+  const [task, spec, is_followed] = await Promise.all([
+    Task.row(ref.accountId, ref.taskId),
+    Task.spec(ref.accountId, ref.taskId),
+    Follower.isFollowed(ref),
+  ])
   const running = run.billedFrom === undefined ? 0 : (Date.parse(heartbeatAt) - Date.parse(run.billedFrom)) / 1000
   return {
     lease: Lease.view(run),
     signals: [...Turn.signalsOf(task), ...((await Billing.isExhausted(task, running)) ? [{ kind: "pause" as const }] : [])],
     mode: task.mode,
     time_left_seconds: Math.max(0, spec.settings.maxRuntimeSeconds - task.runtimeSeconds - running),
+    is_followed,
   }
 }
 
@@ -172,11 +178,12 @@ export async function appendLogs(ref: Ref, { sequence, lines }: z.output<typeof 
   const run = await claimed(ref)
   const stored = lines.map(({ source, message, created_at }) => ({ source, message, createdAt: created_at }))
   const isDue = millis() - Date.parse(run.heartbeatAt!) >= renewalSeconds * 1000
-  const [beat] = await Promise.all([
+  const [beat, isFollowed] = await Promise.all([
     isDue ? heartbeat(ref) : undefined,
+    isDue ? undefined : Follower.isFollowed(ref),
     Log.append(ref.accountId, ref.taskId, run.attempt, sequence, stored),
   ])
-  return { accepted: true as const, beat }
+  return { accepted: true as const, is_followed: beat ? beat.is_followed : isFollowed, beat }
 }
 
 /** Raises `lease_lost`. */

@@ -3,6 +3,7 @@ import type { z } from "zod"
 import { after, millis, sleep } from "./clock.ts"
 import * as Delta from "./delta.ts"
 import { EventEntity, type EventRow } from "./event.entity.ts"
+import * as Follower from "./follower.ts"
 import { commentText, type Frame, frameText, retryText } from "./frame.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { limits } from "./limits.ts"
@@ -80,8 +81,8 @@ async function* frames(ref: Ref, from: number): AsyncGenerator<string> {
   for (;;) {
     const task = await Task.row(ref.accountId, ref.taskId)
     if (!isTerminal(task.status) && millis() >= followAt) {
-      followAt = millis() + Delta.followMs
-      await Delta.follow(ref.accountId, ref.taskId)
+      followAt = millis() + Follower.followMs
+      await Follower.look(ref)
     }
     const news = task.eventSequence > has ? await newsOf(task, has) : []
     const delta = await liveText(task)

@@ -16,8 +16,6 @@ const callSeconds = 0.005
 const startCallSeconds = 1
 const runGb = 0.5
 const processorShare = 512 / 1769
-/** The daemon sends what its agent has said at most once a second; an agent mostly waits for its model. */
-const logBatchesPerMinute = 4
 /** An agent in conversation speaks for a quarter of its time, and mostly nobody follows: then its text is sent so often. */
 const speaking = 0.25
 const liveTextsPerMinute = 4
@@ -44,7 +42,8 @@ export interface Profile {
 
 type Tally = Record<string, number>
 type Step = "task" | "heartbeat" | "logBatch" | "renewingBatch" | "turn" | "liveText" | "waiting" | "hibernation"
-type Counts = Record<Step, Tally> & { seconds: Record<"heartbeat" | "renewal" | "receive" | "warm", number> }
+type Seconds = Record<"heartbeat" | "renewal" | "shortestLogPause" | "longestLogPause" | "receive" | "warm", number>
+type Counts = Record<Step, Tally> & { seconds: Seconds }
 type Prices = Record<string, [price: number, per: string]>
 type Bill = Record<string, number>
 
@@ -57,14 +56,18 @@ export const { date, source, regions } = read("prices.json") as {
 }
 
 /**
- * How often a minute the lease is renewed by a heartbeat and by a batch of log lines, where batches come when they come: the first one
- * from `renewal` seconds after the last time on renews it, and a heartbeat does where none has come by `heartbeat` seconds.
+ * The batches of log lines of an agent that never stops talking and that nobody reads, and how many of them renew its lease: their pause
+ * doubles from the shortest to the longest. An agent that is silent at times asks for no more: a heartbeat puts the next batch off.
  */
-export function renewalsPerMinute({ seconds: { heartbeat, renewal } }: Pick<Counts, "seconds">, batchesPerMinute: number) {
-  const gap = 60 / batchesPerMinute
-  const byHeartbeat = Math.exp((renewal - heartbeat) / gap)
-  const renewals = 60 / (renewal + gap * (1 - byHeartbeat))
-  return { heartbeats: renewals * byHeartbeat, batches: renewals * (1 - byHeartbeat) }
+export function logBatches(seconds: Seconds, minutes: number) {
+  let [pause, at, renewedAt, renewing, others] = [seconds.shortestLogPause, 0, 0, 0, 0]
+  for (at += pause; at <= minutes * 60; at += pause) {
+    const isRenewing = at - renewedAt >= seconds.renewal
+    if (isRenewing) renewedAt = at
+    isRenewing ? renewing++ : others++
+    pause = Math.min(pause * 2, seconds.longestLogPause)
+  }
+  return { renewing, others }
 }
 
 const waitingMinutes = ({ seconds }: Counts, turns: number) => (turns * seconds.warm) / 60
@@ -72,13 +75,15 @@ const waitingMinutes = ({ seconds }: Counts, turns: number) => (turns * seconds.
 /** What is asked for by one task of a profile: itself, its heartbeats, its log, its turns with their waiting, and its sleeps. */
 function tallyOf(counts: Counts, { minutes, hibernations, turns }: Profile): Tally {
   const { seconds } = counts
-  const { heartbeats, batches } = renewalsPerMinute(counts, logBatchesPerMinute)
+  // Each turn and each sleep begins with the shortest pause again.
+  const stretches = Math.max(turns, 1) + hibernations
+  const batches = logBatches(seconds, minutes / stretches)
   const waits = (turns * seconds.warm) / seconds.receive
   const parts: [Tally, number][] = [
     [counts.task, 1],
-    [counts.heartbeat, minutes * heartbeats + (waitingMinutes(counts, turns) * 60) / seconds.heartbeat],
-    [counts.renewingBatch, minutes * batches],
-    [counts.logBatch, minutes * (logBatchesPerMinute - batches)],
+    [counts.heartbeat, (waitingMinutes(counts, turns) * 60) / seconds.heartbeat],
+    [counts.renewingBatch, stretches * batches.renewing],
+    [counts.logBatch, stretches * batches.others],
     [counts.turn, turns],
     [counts.liveText, turns === 0 ? 0 : turns + minutes * speaking * liveTextsPerMinute],
     // However long its looks at the table take, the whole waits that long.

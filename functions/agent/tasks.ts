@@ -33,7 +33,8 @@ export const routes = [
     "POST /agent/tasks/{run_id}/logs",
     {
       summary: "Append log lines",
-      description: "Renews the lease as well, where that was last done some time ago, and then answers what a heartbeat does.",
+      description:
+        "Renews the lease as well, where that was last done some time ago, and then answers what a heartbeat does. `is_followed` says whether somebody reads the log.",
       body: Protocol.AppendLogs,
       returns: [200, Protocol.AppendedLogs],
       problems: ["foreign_run", "run_not_found", "lease_lost"],

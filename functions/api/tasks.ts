@@ -4,6 +4,7 @@ import * as Dispatch from "#core/dispatch.ts"
 import { limits } from "#core/limits.ts"
 import * as Log from "#core/log.ts"
 import * as Page from "#core/page.ts"
+import { logPauseSeconds } from "#core/protocol.ts"
 import * as Task from "#core/task.ts"
 import * as TaskList from "#core/task-list.ts"
 import * as TaskRemoval from "#core/task-removal.ts"
@@ -91,7 +92,7 @@ export const routes = [
     "GET /tasks/{taskId}/logs",
     {
       summary: "Read the log of a task",
-      description: "Newest line first.",
+      description: `Newest line first. Of a task at work, lines appear within seconds while somebody reads them, and within ${logPauseSeconds.longest} seconds otherwise.`,
       query: z.strictObject(Page.query(limits.page.logs)),
       returns: [200, Log.Listed],
       problems: ["task_not_found"],

@@ -99,8 +99,9 @@ export const createApi = (base: string, token: string, onBeat: (beat: z.infer<ty
       return beat
     },
     logs: async (runId: string, body: z.infer<typeof AppendLogs>) => {
-      const { beat } = await call(AppendedLogs, "POST", `${of(runId)}/logs`, body)
-      if (beat) onBeat(beat)
+      const answer = await call(AppendedLogs, "POST", `${of(runId)}/logs`, body)
+      if (answer.beat) onBeat(answer.beat)
+      return answer
     },
     usage: (runId: string, body: z.infer<typeof ReportUsage>) => call(Accepted, "POST", `${of(runId)}/usage`, body),
     /** Not repeated: the next one says it all again. */

@@ -160,7 +160,7 @@ describe("the workspace of a hostile repository or request", () => {
   const place = () => ({
     root,
     isolation: { wrapper: [] },
-    logs: { say: () => undefined, flush: async () => undefined },
+    logs: { say: () => undefined },
     gitConfig: host.config,
     signal: new AbortController().signal,
   })

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { after, now } from "../../core/clock.ts"
+import { logPauseSeconds } from "../../core/protocol.ts"
 import { moveTime } from "../../test/time.ts"
 import type { Trouble } from "../test/container-api.ts"
 import { fastForward, startStage } from "../test/stage.ts"
@@ -38,20 +39,21 @@ test("a lease that cannot be renewed for two minutes ends the agent and the daem
   expect(stage.api.seen.failed).toBeUndefined()
 })
 
-test("a container that talks keeps its lease by its log, and hears by it what a heartbeat would say", async () => {
+test("a container that talks keeps its lease by its log, also where nobody reads it, and hears by it what a heartbeat would say", async () => {
   const talk = { blocks: [{ tool: "bash", args: { command: "sleep 0.3" } }] }
   const bundle = { limits: { max_runtime_seconds: 80_000, model_idle_seconds: 80_000 } }
   const stage = await startStage({ script: () => talk, bundle })
   stage.api.play.trouble = (path) => (path.endsWith("heartbeat") ? 503 : undefined)
+  stage.api.play.isFollowed = false
   await stage.untilAsked(1)
 
   const { renewedBy } = stage.api.seen
   for (let seen = renewedBy.length; seen < 6; seen = renewedBy.length) {
-    await stage.move(25)
+    await stage.move(logPauseSeconds.longest)
     await stage.until(() => renewedBy.length > seen)
   }
   stage.api.play.signals = [{ kind: "cancel" }]
-  await stage.move(25)
+  await stage.move(logPauseSeconds.longest)
 
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.api.seen.failed?.error).toBe("The task was cancelled.")

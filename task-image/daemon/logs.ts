@@ -1,17 +1,25 @@
 import type { z } from "zod"
-import { after, now } from "../../core/clock.ts"
-import { type LogLine, logBatchBytes, logBatchLines, logLineCharacters } from "../../core/protocol.ts"
+import { after, millis, now } from "../../core/clock.ts"
+import {
+  type AppendedLogs,
+  type LogLine,
+  logBatchBytes,
+  logBatchLines,
+  logLineCharacters,
+  logPauseSeconds,
+} from "../../core/protocol.ts"
 
 export type Line = z.infer<typeof LogLine>
 export type Source = Line["source"]
 
+const { shortest, longest } = logPauseSeconds
+
 /** Room for what surrounds the lines in a batch. */
 const envelopeBytes = 100
-const flushMs = 1000
 
 type Options = {
-  /** Sends one batch until it is accepted; throws when it never will be. */
-  send: (sequence: number, lines: Line[]) => Promise<void>
+  /** Sends one batch until it is accepted, and answers whether somebody reads the log; throws when it never will be. */
+  send: (sequence: number, lines: Line[]) => Promise<Answer>
   /** Told of what cannot be sent. */
   onRefused: (error: unknown, lines: number) => void
   /** The container's own output gets the daemon's lines as well. */
@@ -20,9 +28,12 @@ type Options = {
   secrets: string[]
 }
 
+type Answer = Pick<z.infer<typeof AppendedLogs>, "is_followed">
+
 /**
- * The run's log. Lines go out in numbered batches, one after the other, a second after they were said or as soon as a batch is full.
- * `flush` resolves when all that was said before it has been taken.
+ * The run's log. Lines go out in numbered batches, one after the other: soon after they were said, but not before a pause has gone by
+ * since the API last answered; as soon as a batch is full in any case. The pause is the shortest while somebody reads the log, and where
+ * nobody does it doubles with each batch, up to the longest.
  */
 export const createLogs = ({ send, onRefused, print, secrets }: Options) => {
   const waiting: Line[] = []
@@ -30,6 +41,8 @@ export const createLogs = ({ send, onRefused, print, secrets }: Options) => {
   let sequence = 0
   let sending: Promise<void> = Promise.resolve()
   let stopTimer: (() => void) | undefined
+  let pauseSeconds = shortest
+  let answeredAt = 0
 
   const say = (source: Source, text: string) => {
     const created_at = now().toISOString()
@@ -39,26 +52,59 @@ export const createLogs = ({ send, onRefused, print, secrets }: Options) => {
       waiting.push(line)
       waitingBytes += sizeOf(line)
     }
-    if (waiting.length >= logBatchLines || waitingBytes >= logBatchBytes - envelopeBytes) void flush()
-    else stopTimer ??= after(flushMs, () => void flush())
+    schedule()
   }
 
-  const flush = (): Promise<void> => {
-    stopTimer?.()
-    stopTimer = undefined
+  /** A moment is left for the lines that come with the first one. */
+  const schedule = () => {
+    if (waiting.length === 0) return
+    if (waiting.length >= logBatchLines || waitingBytes >= logBatchBytes - envelopeBytes) return void sendWaiting()
+    stopTimer ??= after(Math.max(shortest * 1000, answeredAt + pauseSeconds * 1000 - millis()), () => void sendWaiting())
+  }
+
+  const sendWaiting = (): Promise<void> => {
+    unschedule()
     sending = sending.then(sendAll)
     return sending
   }
 
-  const sendAll = async () => {
-    while (waiting.length > 0) {
-      const lines = takeBatch(waiting)
-      waitingBytes = waiting.reduce((sum, line) => sum + sizeOf(line), 0)
-      await send(++sequence, lines).catch((error: unknown) => onRefused(error, lines.length))
-    }
+  const unschedule = () => {
+    stopTimer?.()
+    stopTimer = undefined
   }
 
-  return { say, flush }
+  const reschedule = () => {
+    unschedule()
+    schedule()
+  }
+
+  /** What comes while it is sent waits for its own turn: otherwise whoever never stops talking would never pause. */
+  const sendAll = async () => {
+    for (let left = waiting.length; left > 0; ) {
+      const lines = takeBatch(waiting)
+      left -= lines.length
+      waitingBytes = waiting.reduce((sum, line) => sum + sizeOf(line), 0)
+      const answer = await send(++sequence, lines).catch((error: unknown) => onRefused(error, lines.length))
+      pauseSeconds = Math.min(pauseSeconds * 2, longest)
+      hear(answer ?? {})
+    }
+    reschedule()
+  }
+
+  /** Takes what an answer says of readers, also one to a heartbeat: where that was just sent, the next batch is not due yet. */
+  const hear = ({ is_followed }: Answer) => {
+    answeredAt = millis()
+    if (is_followed !== false) pauseSeconds = shortest
+  }
+
+  /** Sends all that was said until now, and resolves when it has been taken. What comes after it begins with the shortest pause. */
+  const flush = async () => {
+    await sendWaiting()
+    pauseSeconds = shortest
+    reschedule()
+  }
+
+  return { say, flush, hear }
 }
 
 export type Logs = ReturnType<typeof createLogs>

@@ -11,7 +11,7 @@ export type Workplace = {
   /** The workspace. */
   root: string
   isolation: Isolation
-  logs: Logs
+  logs: Pick<Logs, "say">
   gitConfig: string | undefined
   signal: AbortSignal
 }

@@ -75,7 +75,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
   const { mode } = claimed.bundle.turn
   const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop, mode, costUsd: 0, known: new Map() }
   const lease = holdLease({
-    renew: () => api.beat(attempt.id),
+    renew: async () => logs.hear(await api.beat(attempt.id)),
     onBeat: (beat) => heed(run, beat),
     onLost: lose,
   })
@@ -86,6 +86,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
   } catch (error) {
     // Also an API that stays away: the container ends without a report, and is replaced.
     print(error instanceof Error ? error.message : String(error))
+    await logs.flush()
     return 1
   } finally {
     lease.letGo()

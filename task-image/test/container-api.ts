@@ -86,6 +86,8 @@ const createPlay = ({ bundle }: Options) => ({
   signals: [] as z.infer<typeof Beat>["signals"],
   runtimeSeconds: bundle.limits.max_runtime_seconds,
   mode: bundle.turn.mode,
+  /** Whether somebody reads what is said. */
+  isFollowed: true,
   /** The turn that `recv` hands out, once there is one that the container does not know. */
   turn: bundle.turn,
   /** Problems of the next call of each of these, by their codes. */
@@ -225,7 +227,8 @@ const renew = (stage: Stage, by: "heartbeat" | "logs"): z.infer<typeof Beat> => 
   stage.seen.renewedBy.push(by)
   stage.renewedAt = stage.now().getTime()
   const time_left_seconds = stage.play.runtimeSeconds - (stage.renewedAt - stage.claimedAt) / 1000
-  return { lease: leaseOf(stage), signals: stage.play.signals, mode: stage.play.mode, time_left_seconds }
+  const { signals, mode, isFollowed: is_followed } = stage.play
+  return { lease: leaseOf(stage), signals, mode, time_left_seconds, is_followed }
 }
 
 /** Everything below the path of the run. */
@@ -240,11 +243,11 @@ const answers: Record<string, (stage: Stage, body: unknown) => unknown> = {
     stage.seen.sequences.push(sequence)
     stage.seen.batches.set(sequence, lines)
     const isDue = stage.now().getTime() - stage.renewedAt >= renewalSeconds * 1000
-    return { accepted: true, ...(isDue && { beat: renew(stage, "logs") }) }
+    return { accepted: true, is_followed: stage.play.isFollowed, ...(isDue && { beat: renew(stage, "logs") }) }
   },
   delta: (stage, body) => {
     stage.seen.live.push(check(stage, SaySoFar, body))
-    return { accepted: true }
+    return { accepted: true, is_followed: stage.play.isFollowed }
   },
   usage: (stage, body) => {
     stage.seen.usage.push(check(stage, ReportUsage, body).cost_usd)
