@@ -46,9 +46,11 @@ export const createPlace = (path: string, user: User | undefined) => {
     return inside(way.enter(path.slice(0, Math.max(slash, 0))), path.slice(slash + 1))
   }
 
-  const open = (path: string, isFirst: boolean): number => {
+  const open = ({ path, isFirst, isLast }: Part): number => {
     const isNew = isFirst ? constants.O_CREAT | constants.O_EXCL : 0
     const file = openSync(at(path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | isNew, 0o600)
+    // What is whole at once is not opened again: nothing has to be told from it.
+    if (isFirst && isLast) return file
     const { dev, ino, nlink } = fstatSync(file)
     const before = begun.get(path)
     if (isFirst) begun.set(path, { dev, ino })
@@ -67,8 +69,9 @@ export const createPlace = (path: string, user: User | undefined) => {
       if (user) lchownSync(link, user.uid, user.gid)
     },
     /** Writes a part of a file; with the last one it is what it was. Answers how it looks then. */
-    write: ({ path, entry, pieces, isFirst, isLast }: Part, pack: Buffer): Stats | undefined => {
-      const file = open(path, isFirst)
+    write: (part: Part, pack: Buffer): Stats | undefined => {
+      const { path, entry, pieces, isLast } = part
+      const file = open(part)
       try {
         for (const { from, to, length } of pieces) writeAll(file, pack, from, to, length)
         if (!isLast) return undefined
