@@ -28,6 +28,7 @@ import { createTable } from "./table.ts"
 /** Everything that one tenant's stack consists of. The sources are the repository's own unless a test brings others. */
 export function defineStack(settings: Settings, sources: Sources = readSources()) {
   const home = homeOf(checked(settings))
+  checkNames(home.reservedConcurrency, sources.functions)
   const parts = createParts(home)
 
   const routes = routesOf(sources.documents, sources.functions)
@@ -58,6 +59,11 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
     imageRepository: parts.registry.repositoryUrl,
     alarmTopicArn: parts.topic.arn,
   }
+}
+
+function checkNames(reservedConcurrency: Settings["reservedConcurrency"], functions: string[]) {
+  const stranger = Object.keys(reservedConcurrency).find((file) => !functions.includes(file))
+  if (stranger) throw new Error(`Setting reservedConcurrency names functions/${stranger}.ts, which is not there`)
 }
 
 function createParts(home: Home): Parts {

@@ -1,0 +1,85 @@
+import { Config, runtime } from "@pulumi/pulumi"
+import { type AccountQuotas, accountQuotas, type Domain, type Settings } from "./settings.ts"
+
+type Provider = keyof Settings["modelBaseUrls"]
+
+/** What a stack's file calls its settings, after `dormouse:`, and the parts of those that have some. The region is the provider's. */
+const names: Record<Exclude<keyof Settings, "region" | "modelBaseUrls"> | `${Provider}BaseUrl`, string[]> = {
+  tenant: [],
+  imageTag: [],
+  logRetentionDays: [],
+  throttle: ["rate", "burst"],
+  keyThrottle: ["rate", "burst"],
+  accountQuotas: Object.keys(accountQuotas),
+  anthropicBaseUrl: [],
+  openaiBaseUrl: [],
+  openrouterBaseUrl: [],
+  setsApiLogRole: [],
+  alarmEmail: [],
+  monthlyBudgetUsd: [],
+  domain: ["name", "certificateArn", "hostedZoneId"],
+  firewall: [],
+  isolatedNetwork: [],
+  eventArchiveDays: [],
+  webhookTargets: [],
+  subscriberAccounts: [],
+  reservedConcurrency: [],
+}
+
+/** The stack's configuration. This is the only file that reads it; everything else is a function of these settings. */
+export function readSettings(): Settings {
+  refuseUnknown()
+  const config = new Config()
+  return {
+    tenant: config.require("tenant"),
+    region: new Config("aws").require("region"),
+    imageTag: config.require("imageTag"),
+    logRetentionDays: config.getNumber("logRetentionDays") ?? 30,
+    throttle: config.getObject<Settings["throttle"]>("throttle") ?? { rate: 200, burst: 400 },
+    keyThrottle: config.getObject<Settings["keyThrottle"]>("keyThrottle") ?? { rate: 50, burst: 100 },
+    accountQuotas: { ...accountQuotas, ...config.getObject<Partial<AccountQuotas>>("accountQuotas") },
+    modelBaseUrls: {
+      anthropic: config.get("anthropicBaseUrl") ?? "",
+      openai: config.get("openaiBaseUrl") ?? "",
+      openrouter: config.get("openrouterBaseUrl") ?? "",
+    },
+    setsApiLogRole: config.getBoolean("setsApiLogRole") ?? true,
+    alarmEmail: config.get("alarmEmail"),
+    monthlyBudgetUsd: config.getNumber("monthlyBudgetUsd"),
+    domain: config.getObject<Domain>("domain"),
+    firewall: config.getBoolean("firewall") ?? false,
+    isolatedNetwork: config.getBoolean("isolatedNetwork") ?? false,
+    eventArchiveDays: config.getNumber("eventArchiveDays") ?? 30,
+    webhookTargets: (config.get("webhookTargets") ?? "public") as "public" | "any",
+    subscriberAccounts: config.getObject<string[]>("subscriberAccounts") ?? [],
+    reservedConcurrency: config.getObject<Record<string, number>>("reservedConcurrency") ?? {},
+  }
+}
+
+/** A setting with a slip in its name would leave the default where somebody asked for something else. */
+function refuseUnknown() {
+  const config = new Config()
+  const prefix = `${config.name}:`
+  for (const key of Object.keys(runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
+    const name = key.slice(prefix.length)
+    if (!(name in names)) refuse(name, Object.keys(names))
+  }
+  for (const [name, parts] of Object.entries(names).filter(([, parts]) => parts.length)) {
+    const given = Object.keys(config.getObject<object>(name) ?? {})
+    for (const part of given.filter((part) => !parts.includes(part))) refuse(`${name}.${part}`, parts)
+  }
+}
+
+function refuse(name: string, known: string[]): never {
+  const wanted = name.split(".").at(-1)!
+  const [nearest = ""] = known.toSorted((a, b) => sameStart(b, wanted) - sameStart(a, wanted))
+  const hint = sameStart(nearest, wanted) > 3 ? `did you mean ${nearest}?` : `known are ${known.join(", ")}`
+  throw new Error(`Setting ${name} is not known: ${hint}`)
+}
+
+/** With how many letters the two begin alike. */
+function sameStart(a: string, b: string): number {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length++
+  return length
+}
