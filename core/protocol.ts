@@ -132,6 +132,8 @@ export const Bundle = z
       model_idle_seconds: seconds,
       hibernation: HibernationLimits,
     }),
+    /** Seconds until the total runtime limit, counted from the claim on. What earlier runs have used is gone. */
+    time_left_seconds: z.number(),
     output_policy: OutputPolicy,
     input_files: z.array(File),
     reference_files: z.array(File),

@@ -142,6 +142,7 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
       model_idle_seconds: limits.modelIdleSeconds,
       hibernation: Hibernation.limitsOf(task, spec),
     },
+    time_left_seconds: timeLeft(task, spec, 0),
     output_policy: spec.settings.outputPolicy,
     input_files: await Input.named(spec.accountId, spec.inputFileIds),
     reference_files: await Input.named(spec.accountId, spec.referenceFileIds),
@@ -168,10 +169,14 @@ export async function heartbeat(ref: Ref): Promise<z.infer<typeof Beat>> {
     lease: Lease.view(run),
     signals: [...Turn.signalsOf(task), ...((await Billing.isExhausted(task, running)) ? [{ kind: "pause" as const }] : [])],
     mode: task.mode,
-    time_left_seconds: Math.max(0, spec.settings.maxRuntimeSeconds - task.runtimeSeconds - running),
+    time_left_seconds: timeLeft(task, spec, running),
     is_followed,
   }
 }
+
+/** What is left of the total runtime limit, in seconds. `running`: how long the turn has been running that is not counted yet. */
+const timeLeft = ({ runtimeSeconds }: TaskRow, { settings }: SpecRow, running: number) =>
+  Math.max(0, settings.maxRuntimeSeconds - runtimeSeconds - running)
 
 /** Stores lines, and renews the lease where that was last done some time ago: so whoever talks needs no heartbeat. Raises `lease_lost`. */
 export async function appendLogs(ref: Ref, { sequence, lines }: z.output<typeof AppendLogs>) {

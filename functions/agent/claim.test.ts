@@ -57,6 +57,7 @@ describe("POST /agent/tasks/claim-next", () => {
           model_idle_seconds: 300,
           hibernation: { enabled: true, cycle_seconds: 604_800, left_seconds: 2_592_000 },
         },
+        time_left_seconds: 900,
         output_policy: outputPolicy,
         input_files: [],
         reference_files: [],

@@ -110,6 +110,9 @@ describe("a task that hibernates", () => {
     expect(bundle.wake).toMatchObject({ cycle: 1, reason: "time", message: null })
     expect(Math.abs(bundle.wake.slept_seconds - 3 * 86_400)).toBeLessThan(3_600)
     expect(bundle.turn).toMatchObject({ number: 1, mode: "autonomous" })
+    // The two minutes before it slept are gone.
+    expect(bundle.time_left_seconds).toBeLessThanOrEqual(bundle.limits.max_runtime_seconds - 120)
+    expect(bundle.time_left_seconds).toBeGreaterThan(0)
     expect(bundle.limits.hibernation.left_seconds).toBeCloseTo(2_592_000 - bundle.wake.slept_seconds, 0)
     await next.send("complete", { result: "Done." })
     const task = await read(next)

@@ -17,55 +17,60 @@ export const createStop = (whole?: { signal: AbortSignal }) => {
 
 export type Stop = ReturnType<typeof createStop>
 
-const nothing = () => undefined
+const nothing = (): void => undefined
 
-type Options = { limits: Bundle["limits"]; claimedAt: number; stop: Stop; onSoftFinish: (secondsLeft: number) => void }
+type Options = { bundle: Bundle; claimedAt: number; stop: Stop; onSoftFinish: (secondsLeft: number) => void }
 
 /**
- * Watches the time that the run has, of which waiting for the next message takes none, and that each turn has. It runs from the claim on,
- * since preparing takes time as well.
+ * Watches the time that the task has, of which waiting for the next message takes none, and that each turn has. It runs from the claim on,
+ * since preparing takes time as well. Each turn is asked once to finish up: at its beginning where that time has come before.
  */
-export const watchLimits = ({ limits, claimedAt, stop, onSoftFinish }: Options) => {
+export const watchLimits = ({ bundle: { limits, time_left_seconds }, claimedAt, stop, onSoftFinish }: Options) => {
   const { max_runtime_seconds: max, soft_finish_after_seconds: soft, max_runtime_per_turn_seconds: perTurn } = limits
-  let left = max * 1000
+  let left = time_left_seconds * 1000
   let since: number | undefined = claimedAt
-  const timers: (() => void)[] = []
+  let isToFinish = false
+  let [stopTotal, stopSoft, stopTurn] = [nothing, nothing, nothing]
 
   const leftNow = () => left - (since === undefined ? 0 : millis() - since)
-  let stopTotal: () => void = nothing
-  const armTotal = () => {
+  const askToFinish = () => {
+    isToFinish = false
+    onSoftFinish(Math.max(0, leftNow() / 1000))
+  }
+  const arm = () => {
+    disarm()
+    if (since !== undefined) stopTotal = after(leftNow(), () => stop.request("runtime_limit"))
+    if (soft !== null && isToFinish) stopSoft = after(leftNow() - (max - soft) * 1000, askToFinish)
+  }
+  const disarm = () => {
     stopTotal()
-    stopTotal = since === undefined ? nothing : after(leftNow(), () => stop.request("runtime_limit"))
+    stopSoft()
   }
-  const stopTimers = () => {
-    for (const end of timers.splice(0)) end()
-  }
-  armTotal()
+  arm()
 
   return {
     /** The API counts too, and its count is the one that is right. */
     adjust: (secondsLeft: number) => {
       left = secondsLeft * 1000
       if (since !== undefined) since = millis()
-      armTotal()
+      arm()
     },
     startTurn: (turn: Stop) => {
       since ??= millis()
-      armTotal()
-      if (perTurn !== null) timers.push(after(perTurn * 1000, () => turn.request("turn_limit")))
-      if (soft === null) return
-      const due = soft * 1000 - (max * 1000 - leftNow())
-      timers.push(after(due, () => onSoftFinish(Math.max(0, leftNow() / 1000))))
+      isToFinish = true
+      arm()
+      if (perTurn !== null) stopTurn = after(perTurn * 1000, () => turn.request("turn_limit"))
     },
     endTurn: () => {
       left = leftNow()
       since = undefined
-      armTotal()
-      stopTimers()
+      isToFinish = false
+      arm()
+      stopTurn()
     },
     close: () => {
-      stopTotal()
-      stopTimers()
+      disarm()
+      stopTurn()
     },
   }
 }

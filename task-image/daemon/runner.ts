@@ -3,7 +3,10 @@ import { openPi } from "./pi.ts"
 
 // The agent's process. It runs as another user where that is possible, and holds no secret: what it is told comes over IPC.
 
-let agent: Awaited<ReturnType<typeof openPi>> | undefined
+type Opening = ReturnType<typeof openPi>
+
+let opening: Opening | undefined
+let agent: Awaited<Opening> | undefined
 
 const tell = (message: FromAgent) => void process.send?.(message)
 
@@ -16,14 +19,16 @@ const askToSleep = (request: HibernationRequest) =>
 
 const carryOut = async (order: ToAgent) => {
   if (order.do === "open") {
-    agent = await openPi(order.options, tell, askToSleep)
+    opening = openPi(order.options, tell, askToSleep)
+    agent = await opening
     return tell({ is: "ready", version: agent.version })
   }
   // Told to stop while it is being opened: there is nothing to save yet.
   if (!agent && order.do === "abort") process.exit(0)
+  // What is said to it meanwhile waits for it.
+  if (order.do === "steer") return (await opening)?.steer(order.text, order.mustBeHeard)
   if (!agent) return
   if (order.do === "turn") tell({ is: "turn_end", ...(await agent.turn(order.prompt)) })
-  else if (order.do === "steer") agent.steer(order.text, order.mustBeHeard)
   else if (order.do === "hibernation") answerSleep(order.refusal)
   else await agent.abort()
 }

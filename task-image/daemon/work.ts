@@ -18,12 +18,11 @@ import { prepareWorkspace } from "./workspace.ts"
 /** Makes the workspace ready, has the agent do its turns there, and reports. Answers with the exit code of the process. */
 export const work = async (run: Run): Promise<number> => {
   const { claimed, claimedAt, logs, stop } = run
-  const { limits } = claimed.bundle
   const onSoftFinish = (secondsLeft: number) => {
     logs.say("daemon", `Asking the agent to finish up: ${spoken(secondsLeft)} are left`)
     run.agent?.tell({ do: "steer", text: finishUp(secondsLeft), mustBeHeard: false })
   }
-  const watch = watchLimits({ limits, claimedAt, stop, onSoftFinish })
+  const watch = watchLimits({ bundle: claimed.bundle, claimedAt, stop, onSoftFinish })
   run.adjustTime = watch.adjust
   let desk: Desk | undefined
   try {

@@ -84,7 +84,7 @@ const createSeen = ({ bundle }: Options) => ({
 /** What a test may have the API do. */
 const createPlay = ({ bundle }: Options) => ({
   signals: [] as z.infer<typeof Beat>["signals"],
-  runtimeSeconds: bundle.limits.max_runtime_seconds,
+  runtimeSeconds: bundle.time_left_seconds,
   mode: bundle.turn.mode,
   /** Whether somebody reads what is said. */
   isFollowed: true,

@@ -15,7 +15,7 @@ type BundleOf = z.infer<typeof Bundle>
 
 const daemon = fileURLToPath(new URL("../daemon/main.ts", import.meta.url))
 
-const bundleWith = ({ limits, ...changes }: Changes): BundleOf => ({
+const bundleWith = ({ limits, time_left_seconds, ...changes }: Changes): BundleOf => ({
   agent: { id: "agt_1", name: "Reporter", version_id: "agv_1" },
   base_prompt: "You write reports.",
   instructions: "Write a report about dormice.",
@@ -32,6 +32,7 @@ const bundleWith = ({ limits, ...changes }: Changes): BundleOf => ({
     hibernation: { enabled: true, cycle_seconds: 604_800, left_seconds: 2_592_000 },
     ...limits,
   },
+  time_left_seconds: time_left_seconds ?? limits?.max_runtime_seconds ?? 3600,
   output_policy: { mode: "any" },
   input_files: [],
   reference_files: [],
