@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { Wiring } from "#local/wiring.ts"
 import { as } from "#test/app.ts"
 import { sfnOf } from "#test/aws.ts"
-import { claimedContainer, forgetArn, statusOf, storeOutput } from "#test/container.ts"
+import { type Container, claimedContainer, forgetArn, statusOf, storeOutput } from "#test/container.ts"
 import { newAgent, newFile, newTask } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { untilEnded } from "#test/until.ts"
@@ -93,6 +93,19 @@ describe("an operator's commands", () => {
     expect(out).toContain(`${container.task.id}  finished  (autonomous)`)
     expect(out).toContain(account.accountId)
     expect(out).not.toContain(account.apiKey)
+  })
+
+  test("show why the last run of a task has ended, where that was not its work's end", async () => {
+    const account = await onboard()
+    const end = async (way: (container: Container) => Promise<unknown>) => {
+      const container = await claimedContainer(app, account)
+      await way(container)
+      await container.send("fail", { error: "The disk is full." })
+      return (await dormouse("task", "show", container.task.id)).out
+    }
+    expect(await end(async () => undefined)).toMatch(/ run\.failed +The disk is full\.; 0 model requests/)
+    const cancel = ({ task }: Container) => account.send(`POST /tasks/${task.id}/cancel`)
+    expect(await end(cancel)).toMatch(/ run\.failed +The task was cancelled\.; 0 model requests/)
   })
 
   test("leave a task alone that is being run, and say so", async () => {

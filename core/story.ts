@@ -32,7 +32,11 @@ export async function tell(asked: z.output<typeof Asked>) {
     RunEntity.query.byId({ accountId, taskId }).go({ pages: "all", consistent: true }),
     executionsOf(task),
   ])
-  const moments = [...events.data.map(ofEvent), ...runs.data.flatMap(ofRun), ...executions.flatMap(ofExecution)]
+  const moments = [
+    ...events.data.map(ofEvent),
+    ...runs.data.flatMap((run) => ofRun(run, task)),
+    ...executions.flatMap(ofExecution),
+  ]
   return {
     task: {
       ...summary(task),
@@ -104,8 +108,8 @@ const ofEvent = ({ type, sequence, status, turnNumber, occurredAt }: EventRow): 
   detail: [`#${sequence}`, status, ...(turnNumber === undefined ? [] : [`turn ${turnNumber}`])].join(", "),
 })
 
-function ofRun(run: RunRow): Moment[] {
-  const { runId, attempt, region, containerArn, createdAt, claimedAt, endedAt, status, reason, beats } = run
+function ofRun(run: RunRow, task: TaskRow): Moment[] {
+  const { runId, attempt, region, containerArn, createdAt, claimedAt, endedAt, status, beats } = run
   const metered = `${run.requests} model requests, ${beats} heartbeats`
   return [
     {
@@ -114,8 +118,16 @@ function ofRun(run: RunRow): Moment[] {
       detail: `attempt ${attempt}, ${runId} in ${region}, ${containerArn ?? "no container"}`,
     },
     ...(claimedAt ? [{ at: claimedAt, what: "run.claimed", detail: `by the container of attempt ${attempt}` }] : []),
-    ...(endedAt ? [{ at: endedAt, what: `run.${status}`, detail: [reason, metered].filter(Boolean).join("; ") }] : []),
+    ...(endedAt
+      ? [{ at: endedAt, what: `run.${status}`, detail: [whyEnded(run, task), metered].filter(Boolean).join("; ") }]
+      : []),
   ]
+}
+
+/** A run that was lost says why itself; of one that failed the task does, whose last it was. */
+function whyEnded({ reason, runId, status }: RunRow, task: TaskRow): string | undefined {
+  if (reason !== undefined || runId !== task.runId || status !== "failed") return reason
+  return task.status === "cancelled" ? "The task was cancelled." : task.error
 }
 
 const ofExecution = ({ name, status, startedAt, endedAt, why }: Told): Moment[] => [
