@@ -14,15 +14,18 @@ export interface Watch {
   namespace: string
   metric: string
   dimensions: Record<string, Input<string>>
+  /** Of the metric, and so of the alarm and the topic; home where none is named. */
+  region?: string
   statistic?: "Sum" | "Maximum"
   from?: number
 }
 
-/** Where alarms go: to the address of the settings, and to whatever else subscribes. */
-export function createAlarmTopic(home: Home, key: aws.kms.Key): aws.sns.Topic {
-  const topic = new aws.sns.Topic("alarms", { name: `${home.tenant}-alarms`, kmsMasterKeyId: key.arn })
+/** Where the alarms of a region go: to the address of the settings, and to whatever else subscribes. */
+export function createAlarmTopic(home: Home, { key, region }: { key?: aws.kms.Key; region?: string }): aws.sns.Topic {
+  const id = region ? `alarms-${region}` : "alarms"
+  const topic = new aws.sns.Topic(id, { region, name: `${home.tenant}-alarms`, kmsMasterKeyId: key?.arn })
   if (home.alarmEmail) {
-    new aws.sns.TopicSubscription("alarms", { topic: topic.arn, protocol: "email", endpoint: home.alarmEmail })
+    new aws.sns.TopicSubscription(id, { region, topic: topic.arn, protocol: "email", endpoint: home.alarmEmail })
   }
   return topic
 }

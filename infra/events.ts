@@ -6,21 +6,24 @@ import { type Lambda, type Lambdas, lambda, permit } from "./lambda.ts"
 import type { Machine } from "./machine.ts"
 import type { Parts } from "./parts.ts"
 import { distinct, type Runtime } from "./runtime.ts"
+import { createUndeliveredAbroad, letRulesIn } from "./undelivered.ts"
 
 /**
  * What happens, and who hears it: at the default bus of the region where it happens what AWS tells us by itself, at the stack's own
- * bus what happens to tasks.
+ * bus what happens to tasks. Returns the rules at home whose events would be missed; a sweep that did not come is followed by the next.
  */
-export function createEventRules({ home, runtimes, bus }: Parts, machine: Machine, lambdas: Lambdas) {
+export function createEventRules({ home, runtimes, bus, undelivered }: Parts, machine: Machine, lambdas: Lambdas) {
   const everywhere = distinct(runtimes)
   const stopped = lambda(lambdas, "reactions/stopped")
   const sweep = lambda(lambdas, "reactions/sweep")
 
-  react(home, "stopped", { eventPattern: stoppedTasksOf(everywhere) }, stopped)
   forward(home, everywhere)
-  react(home, "ended", { eventPattern: badEndsOf(machine) }, sweep)
   react(home, "sweep", { scheduleExpression: "rate(5 minutes)" }, sweep)
-  react(home, "title", { eventPattern: createdTasks, eventBusName: bus.name }, lambda(lambdas, "reactions/title"))
+  return [
+    react(home, "stopped", { eventPattern: stoppedTasksOf(everywhere) }, stopped, undelivered),
+    react(home, "ended", { eventPattern: badEndsOf(machine) }, sweep, undelivered),
+    react(home, "title", { eventPattern: createdTasks, eventBusName: bus.name }, lambda(lambdas, "reactions/title"), undelivered),
+  ]
 }
 
 /** A rule at home that calls a function. */
@@ -29,10 +32,17 @@ function react(
   id: string,
   when: Pick<aws.cloudwatch.EventRuleArgs, "eventPattern" | "scheduleExpression" | "eventBusName">,
   to: Lambda,
+  undelivered?: aws.sqs.Queue,
 ) {
   const rule = new aws.cloudwatch.EventRule(id, { name: `${home.tenant}-${id}`, ...when })
-  new aws.cloudwatch.EventTarget(id, { rule: rule.name, eventBusName: rule.eventBusName, arn: to.function.arn })
+  new aws.cloudwatch.EventTarget(id, {
+    rule: rule.name,
+    eventBusName: rule.eventBusName,
+    arn: to.function.arn,
+    ...(undelivered && { deadLetterConfig: { arn: undelivered.arn } }),
+  })
   permit(to, id, "events.amazonaws.com", rule.arn)
+  return rule
 }
 
 /** Tokens and callbacks belong to the home region, so what happens elsewhere is sent there. */
@@ -56,7 +66,15 @@ function forwardFrom(home: Home, runtime: Runtime, bus: Input<string>, roleArn: 
     name: `${home.tenant}-stopped`,
     eventPattern: stoppedTasksOf([runtime]),
   })
-  new aws.cloudwatch.EventTarget(id, { region, rule: rule.name, arn: bus, roleArn })
+  const undelivered = createUndeliveredAbroad(home, region)
+  new aws.cloudwatch.EventTarget(id, {
+    region,
+    rule: rule.name,
+    arn: bus,
+    roleArn,
+    deadLetterConfig: { arn: undelivered.arn },
+  })
+  letRulesIn(`undelivered-${region}`, undelivered, [rule])
 }
 
 const stoppedTasksOf = (runtimes: Runtime[]) =>

@@ -15,6 +15,8 @@ export interface Parts {
   /** Where alarms go. */
   topic: aws.sns.Topic
   queues: Queues
+  /** What the rules at home could not deliver. */
+  undelivered: aws.sqs.Queue
   schedules: Schedules
   runtimes: Runtimes
   isolated?: IsolatedNetwork

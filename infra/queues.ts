@@ -1,9 +1,11 @@
 import * as aws from "@pulumi/aws"
-import { type Input, jsonStringify } from "@pulumi/pulumi"
-import { alarm } from "./alarms.ts"
+import { jsonStringify } from "@pulumi/pulumi"
+import { createDeadQueue } from "./dead-queue.ts"
 import { consumerSeconds } from "./functions.ts"
 import type { Home } from "./home.ts"
 import { type Lambda, type Lambdas, lambda } from "./lambda.ts"
+import type { Parts } from "./parts.ts"
+import { letRulesIn } from "./undelivered.ts"
 
 const day = 86_400
 
@@ -25,19 +27,8 @@ export const createQueues = (home: Home, key: aws.kms.Key, topic: aws.sns.Topic)
 /** A queue, and behind it another one for what nobody can process, which rings. */
 function createQueue(home: Home, key: aws.kms.Key, topic: aws.sns.Topic, id: string) {
   const deadId = `${id}-dead`
-  const dead = new aws.sqs.Queue(deadId, {
-    name: `${home.tenant}-${deadId}`,
-    kmsMasterKeyId: key.arn,
-    messageRetentionSeconds: 14 * day,
-  })
-  alarm(home, topic, {
-    id: deadId,
-    means: `A message of the queue ${id} failed five times. It lies in ${deadId} for 14 days: see docs/webhooks.md`,
-    namespace: "AWS/SQS",
-    metric: "ApproximateNumberOfMessagesVisible",
-    dimensions: { QueueName: dead.name },
-    statistic: "Maximum",
-  })
+  const means = `A message of the queue ${id} failed five times. It lies in ${deadId} for 14 days: see docs/webhooks.md`
+  const dead = createDeadQueue(home, topic, { id: deadId, means, key })
   return new aws.sqs.Queue(id, {
     name: `${home.tenant}-${id}`,
     kmsMasterKeyId: key.arn,
@@ -47,40 +38,31 @@ function createQueue(home: Home, key: aws.kms.Key, topic: aws.sns.Topic, id: str
   })
 }
 
-/** The bus fills the first queue, and functions empty all of them. */
-export function connectQueues(home: Home, bus: aws.cloudwatch.EventBus, queues: Queues, lambdas: Lambdas) {
-  fill(home, bus, queues.events)
+/** The bus fills the first queue by a rule, which is returned, and functions empty all of them. */
+export function connectQueues({ home, bus, queues, undelivered }: Parts, lambdas: Lambdas) {
   const deliver = lambda(lambdas, "reactions/deliver")
   consume("fanout", queues.events, lambda(lambdas, "reactions/fanout"), { maximumConcurrency: 10 })
   consume("deliver", queues.deliveries, deliver, { maximumConcurrency: 50 })
   // Hardly more than waiting is done here: many receivers are waited for by few functions, and a second more does not count.
   consume("deliver-slowly", queues.slowDeliveries, deliver, { maximumConcurrency: 5, batchSize: 50, windowSeconds: 1 })
+  return fill(home, bus, queues.events, undelivered)
 }
 
-function fill(home: Home, bus: aws.cloudwatch.EventBus, queue: aws.sqs.Queue) {
+function fill(home: Home, bus: aws.cloudwatch.EventBus, queue: aws.sqs.Queue, undelivered: aws.sqs.Queue) {
   const rule = new aws.cloudwatch.EventRule("webhooks", {
     name: `${home.tenant}-webhooks`,
     eventBusName: bus.name,
     eventPattern: JSON.stringify({ source: ["dormouse.tasks"] }),
   })
-  new aws.cloudwatch.EventTarget("webhooks", { rule: rule.name, eventBusName: bus.name, arn: queue.arn })
-  new aws.sqs.QueuePolicy("events", { queueUrl: queue.url, policy: letIn(queue.arn, rule.arn) })
-}
-
-const letIn = (queue: Input<string>, rule: Input<string>) =>
-  jsonStringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "Rule",
-        Effect: "Allow",
-        Principal: { Service: "events.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: queue,
-        Condition: { ArnEquals: { "aws:SourceArn": rule } },
-      },
-    ],
+  new aws.cloudwatch.EventTarget("webhooks", {
+    rule: rule.name,
+    eventBusName: bus.name,
+    arn: queue.arn,
+    deadLetterConfig: { arn: undelivered.arn },
   })
+  letRulesIn("events", queue, [rule])
+  return rule
+}
 
 interface Pace {
   maximumConcurrency: number

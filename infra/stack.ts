@@ -24,6 +24,7 @@ import { checked, type Settings } from "./settings.ts"
 import { readSources, type Sources } from "./sources.ts"
 import { consumeStream } from "./stream.ts"
 import { createTable } from "./table.ts"
+import { createUndelivered, letRulesIn } from "./undelivered.ts"
 
 /** Everything that one tenant's stack consists of. The sources are the repository's own unless a test brings others. */
 export function defineStack(settings: Settings, sources: Sources = readSources()) {
@@ -43,8 +44,8 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
 
   const machine = new Machine(parts, sources.machine, others)
   const stream = consumeStream(parts, others)
-  createEventRules(parts, machine, others)
-  connectQueues(home, parts.bus, parts.queues, others)
+  const rules = [...createEventRules(parts, machine, others), connectQueues(parts, others)]
+  letRulesIn("undelivered", parts.undelivered, rules)
 
   const lambdas = new Map([...behindTheGateway, ...others])
   createAlarms(parts, { api, machine, lambdas, stream })
@@ -70,7 +71,7 @@ function createParts(home: Home): Parts {
   const keys = createKeys(home)
   const runtimes = createRuntimes(home, keys.data)
   const bucket = createBucket(home, keys.data)
-  const topic = createAlarmTopic(home, keys.data)
+  const topic = createAlarmTopic(home, { key: keys.data })
   const queues = createQueues(home, keys.data, topic)
   return {
     home,
@@ -80,6 +81,7 @@ function createParts(home: Home): Parts {
     bus: createBus(home, keys.data),
     topic,
     queues,
+    undelivered: createUndelivered(home, keys.data, topic),
     schedules: createSchedules(home, keys.data, queues),
     runtimes,
     ...(home.isolatedNetwork && { isolated: new IsolatedNetwork(home, bucket) }),

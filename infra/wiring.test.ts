@@ -101,8 +101,11 @@ describe("the wiring", () => {
     const targets = (region: string) =>
       wiring.buses[bus(region)]?.rules.filter(({ name }) => name === "dormouse-stopped").flatMap((rule) => rule.targets)
 
-    expect(targets("eu-central-1")).toEqual([{ arn: bus("us-east-1") }])
-    expect(targets("us-east-1")).toEqual([{ arn: wiring.functions["dormouse-reactions-stopped"]!.arn }])
+    const dead = (name: string) => wiring.queues.find((queue) => queue.name === `dormouse-${name}`)!.arn
+    expect(targets("eu-central-1")).toEqual([{ arn: bus("us-east-1"), deadLetterArn: dead("undelivered-eu-central-1") }])
+    expect(targets("us-east-1")).toEqual([
+      { arn: wiring.functions["dormouse-reactions-stopped"]!.arn, deadLetterArn: dead("undelivered") },
+    ])
   })
 
   test("feeds new events and signals of the table, deliveries that were asked for and credit, to their one consumer", () => {

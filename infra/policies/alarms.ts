@@ -6,10 +6,12 @@ type Source = Of<"lambda/eventSourceMapping:EventSourceMapping">
 
 export const alarms: Record<string, Policy> = {
   "every alarm tells somebody, also that it is over": (graph) => {
-    const topics = every(graph, "sns/topic:Topic").map(arnOf)
+    const topics = every(graph, "sns/topic:Topic")
+    const isTopicOf = (region: string | undefined) => (arn: unknown) =>
+      topics.some((topic) => arnOf(topic) === arn && topic.region === region)
     return every(graph, "cloudwatch/metricAlarm:MetricAlarm")
-      .filter(({ inputs: { alarmActions, okActions } }) =>
-        [alarmActions, okActions].some((actions) => !actions?.some((arn) => topics.includes(arn as string))),
+      .filter(({ region, inputs: { alarmActions, okActions } }) =>
+        [alarmActions, okActions].some((actions) => !actions?.some(isTopicOf(region))),
       )
       .map(label)
   },
@@ -33,10 +35,17 @@ const counts = ({ inputs }: Source) => inputs.metricsConfig?.metrics.includes("E
 const watched = (graph: Graph, source: Source) =>
   rings(graph, "AWS/Lambda", "OnFailureDestinationDeliveredEventCount", { EventSourceMappingUUID: text(source, "uuid") })
 
-/** Whether some alarm watches this metric of this thing. */
-export const rings = (graph: Graph, namespace: string, metricName: string, dimensions: Record<string, string>) =>
+/** Whether some alarm watches this metric of this thing, in the region where it is. */
+export const rings = (
+  graph: Graph,
+  namespace: string,
+  metricName: string,
+  dimensions: Record<string, string>,
+  region = graph.region,
+) =>
   every(graph, "cloudwatch/metricAlarm:MetricAlarm").some(
-    ({ inputs }) =>
+    ({ inputs, ...alarm }) =>
+      alarm.region === region &&
       inputs.namespace === namespace &&
       inputs.metricName === metricName &&
       Object.entries(dimensions).every(([name, value]) => inputs.dimensions?.[name] === value),

@@ -244,6 +244,35 @@ export const breakages: Breakage[] = [
   ],
   ["every rule leads somewhere, and its target takes it", "a target of no rule", drop("EventRule sweep")],
   [
+    "an event that could not be delivered is kept, and rings an alarm",
+    "dropped",
+    edit("EventTarget webhooks", (target) => (target.deadLetterConfig = undefined)),
+  ],
+  [
+    "an event that could not be delivered is kept, and rings an alarm",
+    "to a queue of another region",
+    edit("EventTarget stopped-eu-central-1", (target) => (target.deadLetterConfig = { arn: queueAtHome })),
+  ],
+  [
+    "an event that could not be delivered is kept, and rings an alarm",
+    "to a queue that lets other rules in",
+    edit("QueuePolicy undelivered", (it) => (it.policy = String(it.policy).replace(/rule\/[^"]+webhooks/, "rule/other"))),
+  ],
+  ["an event that could not be delivered is kept, and rings an alarm", "nobody watches", drop("MetricAlarm undelivered")],
+  [
+    "every alarm tells somebody, also that it is over",
+    "an alarm for a topic of another region",
+    edit(
+      "MetricAlarm undelivered-eu-central-1",
+      (alarm) => (alarm.okActions = ["arn:aws:sns:us-east-1:000000000000:dormouse-alarms"]),
+    ),
+  ],
+  [
+    "everything stored at home is encrypted with our key",
+    "undelivered events in the clear",
+    edit("Queue undelivered-eu-central-1", (queue) => (queue.sqsManagedSseEnabled = undefined)),
+  ],
+  [
     "a function may read the stream or queue that it is called for, and keep what failed of a stream",
     "no reading",
     statement("RolePolicy reactions-publish", "Stream", (it) => (it.Action = ["dynamodb:GetRecords"])),
@@ -310,6 +339,8 @@ export const breakages: Breakage[] = [
     edit("LogGroup runtime-eu-central-1", (group) => (group.kmsKeyId = "arn:aws:kms:us-east-1:000000000000:key/data")),
   ],
 ]
+
+const queueAtHome = "arn:aws:sqs:us-east-1:000000000000:dormouse-undelivered"
 
 /** A resource by its kind and name. */
 function find(graph: Graph, name: string): Resource {

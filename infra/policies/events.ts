@@ -3,6 +3,7 @@ import { arnOf, every, type Graph, nameOf, type Of } from "../graph.ts"
 import type { Policy } from "../policies.ts"
 import { allStatements, statementsOfArn } from "../statements.ts"
 import { targetsOf } from "../wiring/buses.ts"
+import { rings } from "./alarms.ts"
 import { label } from "./names.ts"
 import { isQueue } from "./queues.ts"
 
@@ -21,6 +22,17 @@ export const events: Record<string, Policy> = {
     }),
     ...orphans(graph).map((target) => `${label(target)} belongs to no rule`),
   ],
+
+  "an event that could not be delivered is kept, and rings an alarm": (graph) =>
+    every(graph, "cloudwatch/eventRule:EventRule")
+      // What comes by time comes again.
+      .filter(({ inputs }) => inputs.eventPattern)
+      .flatMap((rule) =>
+        targetsOf(graph, rule)
+          .map((target) => undelivered(graph, rule, target))
+          .filter((fault) => fault !== undefined)
+          .map((fault) => `${label(rule)}: ${fault}`),
+      ),
 
   "a function may read the stream or queue that it is called for, and keep what failed of a stream": (graph) =>
     every(graph, "lambda/eventSourceMapping:EventSourceMapping").flatMap((source) =>
@@ -49,8 +61,18 @@ const letsIn = (graph: Graph, queue: string, rule: string) =>
       principal.Service?.includes("events.amazonaws.com") &&
       actions.includes("sqs:SendMessage") &&
       resources.includes(queue) &&
-      condition?.ArnEquals?.["aws:SourceArn"] === rule,
+      [condition?.ArnEquals?.["aws:SourceArn"]].flat().includes(rule),
   )
+
+/** What keeps an event from lying in a queue that rings, once EventBridge has given it up. */
+function undelivered(graph: Graph, rule: Rule, { inputs }: Target): string | undefined {
+  const arn = inputs.deadLetterConfig?.arn
+  const queue = every(graph, "sqs/queue:Queue").find((one) => arnOf(one) === arn && one.region === rule.region)
+  if (!queue) return "no queue of its region takes what it cannot deliver"
+  if (!letsIn(graph, arnOf(queue), arnOf(rule))) return `${label(queue)} does not let it in`
+  if (!rings(graph, "AWS/SQS", "ApproximateNumberOfMessagesVisible", { QueueName: nameOf(queue) }, queue.region))
+    return `nobody watches ${label(queue)}`
+}
 
 const orphans = (graph: Graph) => {
   const owned = every(graph, "cloudwatch/eventRule:EventRule").flatMap((rule) => targetsOf(graph, rule))

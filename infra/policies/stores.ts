@@ -48,7 +48,10 @@ export const stores: Record<string, Policy> = {
   ],
 }
 
-/** A key encrypts only in its own region; away from home there are only logs, which CloudWatch encrypts by itself. */
+/**
+ * A key encrypts only in its own region. Away from home there are logs and undelivered events, which CloudWatch and SQS encrypt by
+ * themselves, and alarms.
+ */
 function unencrypted(graph: Graph) {
   const encryptedBuckets = new Set(
     every(graph, "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration")
@@ -60,8 +63,10 @@ function unencrypted(graph: Graph) {
     ...every(graph, "cloudwatch/logGroup:LogGroup").filter(({ inputs, region }) => region === graph.region && !inputs.kmsKeyId),
     ...every(graph, "cloudwatch/eventBus:EventBus").filter(({ inputs }) => !inputs.kmsKeyIdentifier),
     ...every(graph, "sfn/stateMachine:StateMachine").filter(({ inputs }) => !inputs.encryptionConfiguration?.kmsKeyId),
-    ...every(graph, "sns/topic:Topic").filter(({ inputs }) => !inputs.kmsMasterKeyId),
-    ...every(graph, "sqs/queue:Queue").filter(({ inputs }) => !inputs.kmsMasterKeyId),
+    ...every(graph, "sns/topic:Topic").filter(({ inputs, region }) => region === graph.region && !inputs.kmsMasterKeyId),
+    ...every(graph, "sqs/queue:Queue").filter(({ inputs, region }) =>
+      region === graph.region ? !inputs.kmsMasterKeyId : !inputs.sqsManagedSseEnabled,
+    ),
     ...every(graph, "s3/bucket:Bucket").filter((bucket) => !encryptedBuckets.has(text(bucket, "bucket"))),
   ]
 }

@@ -20,8 +20,9 @@ import { type EventBridge, openEventBridge } from "./service.ts"
 
 const account = "123456789012"
 const functionArn = (name: string) => `arn:aws:lambda:us-east-1:${account}:function:${name}`
+const queueArn = (name: string) => `arn:aws:sqs:us-east-1:${account}:${name}`
 const busArn = (name: string, region = "us-east-1") => `arn:aws:events:${region}:${account}:event-bus/${name}`
-const rule = (name: string, rest: object, ...targets: { arn: string; input?: string }[]) => ({
+const rule = (name: string, rest: object, ...targets: { arn: string; input?: string; deadLetterArn?: string }[]) => ({
   name,
   arn: `arn:aws:events:us-east-1:${account}:rule/${name}`,
   targets,
@@ -37,13 +38,13 @@ const buses: Wiring["buses"] = {
     name: "domain",
     region: "us-east-1",
     rules: [
-      rule("all", { pattern: { source: ["shop"] } }, { arn: functionArn("all") }),
+      rule("all", { pattern: { source: ["shop"] } }, { arn: functionArn("all"), deadLetterArn: queueArn("undelivered") }),
       rule(
         "sold",
         { pattern: { "detail-type": ["sold"], detail: { total: [{ numeric: [">", 5] }] } } },
         { arn: functionArn("sold") },
       ),
-      rule("queued", { pattern: { "detail-type": ["queued"] } }, { arn: `arn:aws:sqs:us-east-1:${account}:inbox` }),
+      rule("queued", { pattern: { "detail-type": ["queued"] } }, { arn: queueArn("inbox") }),
       rule("fixed", { pattern: { "detail-type": ["fixed"] } }, { arn: functionArn("fixed"), input: '{"always":"this"}' }),
     ],
   },
@@ -193,13 +194,14 @@ describe("PutEvents", () => {
     expect(new Set(invoked.map(({ event }) => event.id)).size).toBe(1)
   })
 
-  it("gives a delivery up after a day, counts it and says so", async () => {
+  it("gives a delivery up after a day, counts it, says so, and puts the event into the queue for it", async () => {
     failing.add("all")
     await put({})
     await expect.poll(names).toEqual(["all"])
     time.advance(24 * 3_600_000)
     await expect.poll(() => bridge.deadLetters()).toBe(1)
     expect(logged).toEqual([expect.stringContaining(functionArn("all"))])
+    expect(sent).toMatchObject([{ queue: "undelivered", body: expect.stringContaining('"source":"shop"') }])
     expect(names().filter((name) => name === "all")).toHaveLength(2)
   })
 

@@ -25,7 +25,7 @@ interface Options {
   db: DatabaseSync
   /** Rejects when the delivery has to be tried again. */
   deliver: (delivery: Delivery) => Promise<void>
-  /** Told of a delivery that is given up. */
+  /** Told of a delivery that is given up, before it is forgotten: twice where the process ends in between. */
   onDead: (delivery: Delivery, error: unknown) => void
 }
 
@@ -125,8 +125,8 @@ export class Outbox {
       this.#sql.postpone.run(attempts, again, row.id)
       return
     }
+    this.#options.onDead(delivery, error)
     this.#sql.bury.run(row.rule)
     this.#sql.remove.run(row.id)
-    this.#options.onDead(delivery, error)
   }
 }

@@ -119,7 +119,7 @@ export class EventBridge implements JsonService {
     this.#outbox = new Outbox({
       db: this.#db,
       deliver: (delivery) => this.#deliver(delivery),
-      onDead: ({ rule, target }, error) => options.log?.(`Gave up the delivery from rule ${rule} to ${target}: ${String(error)}`),
+      onDead: (delivery, error) => this.#bury(delivery, error),
     })
     this.#schedules = this.#openSchedules()
     this.#outbox.wake()
@@ -205,6 +205,14 @@ export class EventBridge implements JsonService {
     const [, region] = busArn.exec(target) ?? []
     if (region === undefined) return this.#options.invoke(target, JSON.parse(payload))
     this.#publish([{ bus: this.#needBus(target, region), event: JSON.parse(payload) }], true)
+  }
+
+  #bury({ rule, target, payload }: Delivery, error: unknown) {
+    const { targets = [] } = [...this.#buses.values()].flatMap(({ rules }) => rules).find(({ arn }) => arn === rule) ?? {}
+    const queue = targets.find(({ arn }) => arn === target)?.deadLetterArn
+    if (queue) this.#options.send(queue, payload)
+    const where = queue ? `, and put it into ${queue}` : ""
+    this.#options.log?.(`Gave up the delivery from rule ${rule} to ${target}${where}: ${String(error)}`)
   }
 
   #putEvents(entries: Input[], region: string) {
