@@ -25,7 +25,7 @@ interface Cost {
 }
 
 const deliveries = 500
-const samples = 400
+const samples = 1_000
 
 /** The stack. Where nobody empties its queues, the bench delivers by itself. */
 async function beStack(isConsumed: boolean) {
