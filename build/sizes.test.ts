@@ -12,7 +12,9 @@ const toleranceKb = 5
 test("no function's bundle is larger than 150 KB gzipped, and each is about as large as the golden file says (npm run bench:bundles)", async () => {
   const golden = JSON.parse(readFileSync(join(root, "bench", "golden", "bundles.json"), "utf8")) as {
     gzippedKb: Record<string, number>
+    loadRatio: number
   }
+  expect(golden.loadRatio, "of the processor time that an ordinary bundle takes to load").toBeLessThanOrEqual(0.5)
   const { folder, files } = await build(root)
   const functions = files.filter((file) => file.startsWith("functions/"))
   expect(functions.length).toBeGreaterThan(30)

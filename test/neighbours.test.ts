@@ -123,3 +123,25 @@ describe("an account with a hundred deliveries to receivers that hang", () => {
     )
   }, 60_000)
 })
+
+describe("ten accounts with ten webhooks each, all of which hang", () => {
+  test("are waited for once each, and from then on hold up nobody", async () => {
+    const noisy = await Promise.all(Array.from({ length: 10 }, () => newNeighbour("/hangs", 10)))
+    const quiet = await newNeighbour("/healthy", 1)
+    const before = receiver.at("/healthy").length
+    await Promise.all(noisy.map(({ tell }) => tell()))
+    await waiting(100)
+    expect(await workOffAll()).toBe(100)
+
+    await Promise.all(noisy.map(({ tell }) => tell()))
+    await waiting(100)
+    await quiet.tell()
+    await waiting(101)
+    expect(await workOffAll()).toBe(0)
+    expect(receiver.at("/healthy")).toHaveLength(before + 1)
+    for (const { deliveries } of noisy)
+      expect((await deliveries()).map(({ status, attemptCount }) => [status, attemptCount])).toEqual(
+        Array(20).fill(["pending", 0]),
+      )
+  }, 120_000)
+})

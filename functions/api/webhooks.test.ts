@@ -144,6 +144,24 @@ describe("what a webhook receives", () => {
     await account.send(`DELETE /webhooks/${webhook.id}`)
   })
 
+  test("other events from the moment on in which it wants others", async () => {
+    const { webhook } = await create("/changed", { eventTypes: ["task.created"] })
+    const { id: agentId } = await newAgent(account)
+    const first = await newTask(account, agentId)
+    await arrived("/changed")
+    const changed = await account.send(`PATCH /webhooks/${webhook.id}`, { eventTypes: ["task.cancelled"] })
+    expect(changed.body.eventTypes).toEqual(["task.cancelled"])
+    await newTask(account, agentId)
+    await account.send(`POST /tasks/${first.id}/cancel`)
+    await expect.poll(() => receiver.at("/changed").length, { timeout: 20_000 }).toBe(2)
+    const told = receiver.at("/changed").map(({ body }) => JSON.parse(body))
+    expect(told.map(({ type, data }) => [type, data.taskId])).toEqual([
+      ["task.created", first.id],
+      ["task.cancelled", first.id],
+    ])
+    await account.send(`DELETE /webhooks/${webhook.id}`)
+  })
+
   test("nothing of another account", async () => {
     const other = await newAccount(app)
     const { body } = await other.send("POST /webhooks", { url: `${receiver.url}/other` })

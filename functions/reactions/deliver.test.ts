@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DeleteScheduleCommand, ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler"
-import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
+import { PurgeQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
 import { Webhook as Standard } from "standardwebhooks"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { millis } from "#core/clock.ts"
@@ -116,6 +116,13 @@ describe("what a receiver answers", () => {
     await remove(webhookId)
   })
 
+  test("503 with Retry-After as a date: it is left alone until then", async () => {
+    const until = Math.ceil(millis() / second) * second + hour
+    const { webhookId, delivery } = await failing("/after-date", 503, { "retry-after": new Date(until).toUTCString() })
+    expect(Math.abs(Date.parse(delivery.nextRetryAt) - until)).toBeLessThanOrEqual(second)
+    await remove(webhookId)
+  })
+
   test("3xx: a redirect is a failure, and is not followed", async () => {
     const { webhookId, delivery } = await failing("/moved", 308, { location: `${receiver.url}/elsewhere` })
     expect(delivery).toMatchObject({ status: "retrying", lastError: "The receiver answered 308. Redirects are not followed." })
@@ -227,7 +234,21 @@ describe("messages", () => {
 const sweep = () => invoke(app, "dormouse-reactions-sweep", { source: "aws.events", "detail-type": "Scheduled Event" })
 
 describe("a delivery that got lost", () => {
-  test("without its message or its schedule, both deleted by hand, it is found by the sweeper and delivered", async () => {
+  test("with its message, which was deleted by hand, is found by the sweeper and delivered", async () => {
+    const { webhookId, delivery } = await failing("/purged", 500)
+    // The first retry waits in the queue for five seconds.
+    await sqs().send(new PurgeQueueCommand({ QueueUrl: queue("deliveries") }))
+    receiver.behaviours["/purged"] = answering(204)
+    time.advance(10 * second)
+    await sweep()
+    expect(await deliveryOf(delivery.id)).toMatchObject({ status: "retrying", attemptCount: 1 })
+    time.advance(15 * minute)
+    await sweep()
+    expect(await attempted(delivery.id, 2)).toMatchObject({ status: "delivered" })
+    await remove(webhookId)
+  })
+
+  test("with its schedule, which was deleted by hand, is found by the sweeper and delivered", async () => {
     const { webhookId, delivery } = await failing("/lost", 500)
     time.advance(10 * second)
     await attempted(delivery.id, 2)
