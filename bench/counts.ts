@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "../build/bundle.ts"
 import { millis, now } from "../core/clock.ts"
-import { limits } from "../core/limits.ts"
 import { heartbeatSeconds, logPauseSeconds, receiveSeconds, renewalSeconds } from "../core/protocol.ts"
+import { warmSeconds } from "../infra/settings.ts"
 import { newAccount } from "../test/app.ts"
 import { items } from "../test/aws.ts"
 import { claimedContainer, containerOf } from "../test/container.ts"
@@ -185,7 +185,7 @@ const seconds = {
   shortestLogPause: logPauseSeconds.shortest,
   longestLogPause: logPauseSeconds.longest,
   receive: receiveSeconds,
-  warm: limits.warmSeconds.turn,
+  warm: warmSeconds,
 }
 
 await build(join(import.meta.dirname, ".."))

@@ -46,8 +46,8 @@ export const limits = {
   page: { max: 100, default: 20, logs: 50, messages: 50, events: 50, deliveries: 10, searched: 1_000 },
   /** Lost containers in a row before a task fails. */
   attempts: 3,
-  /** How long a container stays for the next message after a turn, and in all the turns of a run. */
-  warmSeconds: { turn: 120, run: 3_600 },
+  /** How long a container stays for the next message in all the turns of a run. How long after each is a setting of the stack. */
+  warmRunSeconds: 3_600,
   /** The agent is stopped when its model has said nothing for so long. */
   modelIdleSeconds: 300,
   /** A larger file is not streamed through the API: the answer redirects to it. */

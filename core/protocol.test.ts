@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
 import * as z from "zod"
-import { limits } from "./limits.ts"
 import * as Protocol from "./protocol.ts"
 
 const schemas = Object.entries<unknown>(Protocol).flatMap(([name, schema]) =>
@@ -33,14 +32,16 @@ describe("what container and API say to each other", () => {
   })
 
   test("the bill is made from the same seconds (npm run bench:counts)", () => {
-    const { seconds } = JSON.parse(readFileSync(new URL("../bench/golden/counts.json", import.meta.url), "utf8"))
+    const read = (path: string) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"))
+    const { seconds } = read("../bench/golden/counts.json")
+    const { functions } = read("../infra/wiring.json")
     expect(seconds).toEqual({
       heartbeat: Protocol.heartbeatSeconds,
       renewal: Protocol.renewalSeconds,
       shortestLogPause: Protocol.logPauseSeconds.shortest,
       longestLogPause: Protocol.logPauseSeconds.longest,
       receive: Protocol.receiveSeconds,
-      warm: limits.warmSeconds.turn,
+      warm: Number(functions["dormouse-agent-tasks"].environment.WARM_SECONDS),
     })
   })
 })

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import type { z } from "zod"
 import * as Attachment from "./attachment.ts"
+import { setting } from "./aws.ts"
 import * as Billing from "./billing.ts"
 import * as Checkpoint from "./checkpoint.ts"
 import { millis, now } from "./clock.ts"
@@ -105,7 +106,7 @@ export async function claim(ref: Ref, { run_token_hash }: z.output<typeof ClaimN
 
 async function take(ref: Ref, task: TaskRow, spec: SpecRow, run: RunRow, tokenHash: string): Promise<RunRow> {
   const claimedAt = now().toISOString()
-  const lastMoment = millis() + (spec.settings.maxRuntimeSeconds + limits.warmSeconds.run) * 1000
+  const lastMoment = millis() + (spec.settings.maxRuntimeSeconds + limits.warmRunSeconds) * 1000
   const set = { startedAt: task.startedAt ?? claimedAt, ...Sweep.due(task.taskId, lastMoment + Sweep.graceMs) }
   const moved = transition(task, { kind: "claimed" }, claimedAt, { set })
   if (!moved) throw new Problem("lease_lost")
@@ -133,7 +134,7 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     turn: await Turn.current(task),
     wake: await Wake.last(task),
     channel: task.taskId,
-    warm: { turn_seconds: limits.warmSeconds.turn, run_seconds: limits.warmSeconds.run },
+    warm: { turn_seconds: warmSeconds(task), run_seconds: limits.warmRunSeconds },
     execution: { provider: spec.execution.provider, model: spec.execution.model, weak_model: spec.execution.weakModel },
     limits: {
       max_runtime_seconds: spec.settings.maxRuntimeSeconds,
@@ -150,6 +151,10 @@ async function bundleOf(task: TaskRow, spec: SpecRow): Promise<z.infer<typeof Bu
     has_sources: [spec.repositories, attached, spec.versionSkills, spec.skills].some(({ length }) => length > 0),
   }
 }
+
+/** How long a container stays for the next message after a turn. Were it longer than the session may wait, it would not expire in time. */
+const warmSeconds = ({ sessionTtlSeconds = limits.sessionTtlSeconds.default }: TaskRow) =>
+  Math.min(Number(setting("WARM_SECONDS")), sessionTtlSeconds)
 
 /** Every so many renewals of the lease the execution hears of it as well: it only needs to know every five minutes. */
 const beatsPerSignal = 4

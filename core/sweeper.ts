@@ -116,5 +116,5 @@ export async function inputOf({
   generation,
 }: Pick<TaskRow, "accountId" | "taskId" | "generation">): Promise<Execution.Input> {
   const { settings } = await Task.spec(accountId, taskId)
-  return { accountId, taskId, generation, timeoutSeconds: settings.maxRuntimeSeconds + limits.warmSeconds.run }
+  return { accountId, taskId, generation, timeoutSeconds: settings.maxRuntimeSeconds + limits.warmRunSeconds }
 }

@@ -1,5 +1,5 @@
 import { Config, runtime } from "@pulumi/pulumi"
-import { type AccountQuotas, accountQuotas, type Domain, type Settings } from "./settings.ts"
+import { type AccountQuotas, accountQuotas, type Domain, type Settings, warmSeconds } from "./settings.ts"
 
 type Provider = keyof Settings["modelBaseUrls"]
 
@@ -11,6 +11,7 @@ const names: Record<Exclude<keyof Settings, "region" | "modelBaseUrls"> | `${Pro
   throttle: ["rate", "burst"],
   keyThrottle: ["rate", "burst"],
   accountQuotas: Object.keys(accountQuotas),
+  warmSeconds: [],
   anthropicBaseUrl: [],
   openaiBaseUrl: [],
   openrouterBaseUrl: [],
@@ -38,6 +39,7 @@ export function readSettings(): Settings {
     throttle: config.getObject<Settings["throttle"]>("throttle") ?? { rate: 200, burst: 400 },
     keyThrottle: config.getObject<Settings["keyThrottle"]>("keyThrottle") ?? { rate: 50, burst: 100 },
     accountQuotas: { ...accountQuotas, ...config.getObject<Partial<AccountQuotas>>("accountQuotas") },
+    warmSeconds: config.getNumber("warmSeconds") ?? warmSeconds,
     modelBaseUrls: {
       anthropic: config.get("anthropicBaseUrl") ?? "",
       openai: config.get("openaiBaseUrl") ?? "",

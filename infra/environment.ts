@@ -34,6 +34,7 @@ export const valuesOf = (parts: Parts, urls?: Urls) => ({
   STATE_MACHINE_ARN: parts.home.machineArn,
   RATE_LIMIT: `${parts.home.keyThrottle.rate}/${parts.home.keyThrottle.burst}`,
   ACCOUNT_QUOTAS: describeQuotas(parts.home.accountQuotas),
+  WARM_SECONDS: String(parts.home.warmSeconds),
   RUNTIMES: describeRuntimes(parts.runtimes, parts.isolated),
   /** The labels of regions in which a task may do without internet access, with commas between them. */
   ISOLATED_REGIONS: isolatedRegions(parts),

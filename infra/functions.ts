@@ -94,7 +94,14 @@ const needs: Record<string, Needs> = {
   "agent/checkpoints": all(changes, texts, knows("ACCOUNT_QUOTAS"), may("dynamodb:ConditionCheckItem", "s3:DeleteObject")),
   "agent/files": all(knows("TABLE_NAME", "BUCKET_NAME"), may("dynamodb:GetItem", "dynamodb:Query", "s3:GetObject")),
   "agent/outputs": all(knows("TABLE_NAME"), texts, may("dynamodb:GetItem", "dynamodb:PutItem")),
-  "agent/tasks": all(changes, signs, texts, secrets, may("dynamodb:Query", "dynamodb:BatchGetItem", "states:SendTaskHeartbeat")),
+  "agent/tasks": all(
+    changes,
+    signs,
+    texts,
+    secrets,
+    knows("WARM_SECONDS"),
+    may("dynamodb:Query", "dynamodb:BatchGetItem", "states:SendTaskHeartbeat"),
+  ),
 
   "gateway/models": all(
     knows("TABLE_NAME", "BUCKET_NAME"),

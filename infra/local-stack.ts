@@ -1,6 +1,6 @@
 import { evaluate } from "./evaluate.ts"
 import type { Graph } from "./graph.ts"
-import { accountQuotas, type Settings } from "./settings.ts"
+import { accountQuotas, type Settings, warmSeconds } from "./settings.ts"
 import type { Sources } from "./sources.ts"
 import { defineStack } from "./stack.ts"
 
@@ -17,6 +17,7 @@ export const evaluateLocal = (sources?: Sources, settings: Partial<Settings> = {
           throttle: { rate: 1000, burst: 2000 },
           keyThrottle: { rate: 1000, burst: 2000 },
           accountQuotas,
+          warmSeconds,
           modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
           setsApiLogRole: true,
           firewall: false,

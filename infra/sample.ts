@@ -1,4 +1,4 @@
-import { accountQuotas, type Settings } from "./settings.ts"
+import { accountQuotas, type Settings, warmSeconds } from "./settings.ts"
 import type { Sources } from "./sources.ts"
 
 /** A stack as small as can be, for the tests of the evaluator and the policies: every function, a few routes, two states. */
@@ -10,6 +10,7 @@ export const sampleSettings: Settings = {
   throttle: { rate: 100, burst: 200 },
   keyThrottle: { rate: 50, burst: 100 },
   accountQuotas,
+  warmSeconds,
   modelBaseUrls: { anthropic: "", openai: "", openrouter: "" },
   setsApiLogRole: true,
   webhookTargets: "public",

@@ -13,6 +13,8 @@ export interface Settings {
   keyThrottle: { rate: number; burst: number }
   /** What each account may have at most. */
   accountQuotas: AccountQuotas
+  /** Seconds that a container stays for the next message after a turn of a conversation. */
+  warmSeconds: number
   /** Addresses that replace those of the model providers; empty where the provider's own counts. */
   modelBaseUrls: { anthropic: string; openai: string; openrouter: string }
   /**
@@ -52,6 +54,11 @@ export interface AccountQuotas {
 
 export const accountQuotas: AccountQuotas = { runningTasks: 100, fileStorageGib: 10, checkpointStorageGib: 20 }
 
+export const warmSeconds = 120
+
+/** A run may wait so long in all its turns: see `warmRunSeconds` in core/limits.ts. */
+const warmSecondsMost = 3_600
+
 export interface Domain {
   name: string
   /** In the home region. */
@@ -83,6 +90,9 @@ export function checked(settings: Settings): Settings {
     "accountQuotas",
     "takes sizes in GiB above 0",
   )
+  const { warmSeconds } = settings
+  const isWhole = Number.isInteger(warmSeconds) && warmSeconds >= 1 && warmSeconds <= warmSecondsMost
+  demand(isWhole, "warmSeconds", `is a whole number from 1 to ${warmSecondsMost}`)
   checkOptions(settings)
   return settings
 }

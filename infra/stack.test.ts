@@ -110,6 +110,7 @@ describe("a stack", () => {
     ["imageTag", { imageTag: "" }],
     ["logRetentionDays", { logRetentionDays: 31 }],
     ["throttle", { throttle: { rate: 0, burst: 1 } }],
+    ["warmSeconds", { warmSeconds: 3_601 }],
     ["alarmEmail", { alarmEmail: "nobody" }],
     ["monthlyBudgetUsd", { monthlyBudgetUsd: 100 }],
     ["domain", { domain: { name: "a.example.com", certificateArn: "arn:aws:acm:eu-west-1:1:certificate/1" } }],
