@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb"
@@ -7,15 +7,21 @@ import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3"
 import { StopExecutionCommand } from "@aws-sdk/client-sfn"
 import { DynamoDBDocumentClient, ScanCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { millis } from "#core/clock.ts"
 import type { Wiring } from "#local/wiring.ts"
 import { as } from "#test/app.ts"
 import { sfnOf } from "#test/aws.ts"
-import { type Container, claimedContainer, forgetArn, statusOf, storeOutput } from "#test/container.ts"
+import { type Container, claimedContainer, containerOf, forgetArn, statusOf, storeOutput } from "#test/container.ts"
 import { newAgent, newFile, newTask } from "#test/make.ts"
+import { answering, type Receiver, startReceiver } from "#test/receiver.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
+import { moveTime } from "#test/time.ts"
 import { untilEnded } from "#test/until.ts"
+import { storyText } from "./render.ts"
 
+const time = moveTime()
 let app: OwnStack
+let receiver: Receiver
 
 /** Nobody hears by himself that an execution ended badly. */
 const withoutEnds = (wiring: Wiring): Wiring => ({
@@ -29,9 +35,14 @@ const withoutEnds = (wiring: Wiring): Wiring => ({
 })
 
 beforeAll(async () => {
+  receiver = await startReceiver()
   app = await ownStack({}, undefined, { idle: true, rewire: withoutEnds })
 })
-afterAll(() => app.stop())
+afterAll(async () => {
+  await app.stop()
+  await receiver.close()
+  time.release()
+})
 
 const main = join(import.meta.dirname, "main.ts")
 
@@ -108,6 +119,49 @@ describe("an operator's commands", () => {
     expect(await end(cancel)).toMatch(/ run\.failed +The task was cancelled\.; 0 model requests/)
   })
 
+  test("show why a task slept, who woke it, and how each delivery to a webhook went, as the guide has it", async () => {
+    const account = await onboard()
+    const show = async () => (await dormouse("task", "show", container.task.id)).out
+    receiver.behaviours["/hook"] = answering(503)
+    const eventTypes = ["task.hibernating", "task.woken", "task.finished"]
+    await account.send("POST /webhooks", { url: `${receiver.url}/hook`, eventTypes })
+    const container = await claimedContainer(app, account)
+    const until = new Date(millis() + 86_400_000).toISOString()
+    await container.send("release", { to: "hibernate", until, reason: "The review is not done." })
+    await expect
+      .poll(show, { timeout: 20_000 })
+      .toMatch(/ delivery\.retrying .* 1 attempt; The receiver answered 503; the next at 20\S+Z/)
+
+    receiver.behaviours["/hook"] = answering(204)
+    time.advance(8 * 3_600_000)
+    await account.send(`POST /tasks/${container.task.id}/wake`, { kind: "external_wake" })
+    const next = await containerOf(app, account.accountId, container.task, 2)
+    await next.claim()
+    await next.send("complete", { result: "Done." })
+    await untilEnded(account, container.task.id)
+    const isOver = async () => (await show()).match(/ delivery\.delivered | execution\.succeeded /g)?.length === 4
+    await expect.poll(isOver, { timeout: 20_000 }).toBe(true)
+
+    const told = (await show()).replaceAll(`127.0.0.1:${receiver.port}`, "hooks.example.com")
+    const guide = new URL("../docs/operate.md", import.meta.url)
+    const text = readFileSync(guide, "utf8")
+    const [before, shown = "", after] = text.split(/(?<=<!-- story -->\n```\n)([\s\S]*)(?=\n```\n<!-- \/story -->)/)
+    if (process.env.UPDATE_DOCS) writeFileSync(guide, `${before}${told}${after}`)
+    else expect(likeAny(told)).toEqual(likeAny(shown))
+    const times = [...told.matchAll(/^ {2}(\S+Z) /gm)].map(([, at]) => at)
+    expect(times).toEqual(times.toSorted())
+  })
+
+  /** The lines of a story without what is another in each, in the order of the alphabet: who is faster, a receiver or a container, is open. */
+  const likeAny = (story: string) =>
+    story
+      .replace(/_[0-9A-Z]{26}/g, "_…")
+      .replace(/\d{4}-\S+?Z( +\+\S+ \S+)?/g, "TIME")
+      .replace(/\b[0-9a-f]{32}\b|\d+ s in|\$[\d.]+/g, "…")
+      .split("\n")
+      .map((line) => line.trimEnd())
+      .toSorted()
+
   test("leave a task alone that is being run, and say so", async () => {
     const account = await onboard()
     const { task } = await claimedContainer(app, account)
@@ -126,6 +180,21 @@ describe("an operator's commands", () => {
     expect(await dormouse("task", "redrive", id)).toEqual({ code: 0, out: "done       settled", err: "" })
     expect((await account.send(`GET /tasks/${id}`)).body.status).toBe("failed")
     await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
+  })
+
+  test("write on the operator's terminal in lines of their own, whatever an agent or a receiver says", () => {
+    const task = {
+      id: "tsk_1",
+      accountId: "acc_1",
+      title: "\u001b[2JGone",
+      mode: "autonomous",
+      status: "running",
+      error: "No\ndisk",
+    }
+    const costs = { attempts: 1, containerSeconds: 0, costUsd: 0, tokens: { input: 0, output: 0 }, modelCostUsd: 0 }
+    const moments = [{ at: "2026-11-28T12:00:00.000Z", what: "task.hibernating", detail: "It\r\nwaits" }]
+    const story = { task: { ...task, ...costs, agent: "", image: "", model: "" }, executions: [], moments }
+    expect(storyText(story)).toMatch(/ {2}\[2JGone\n[^\p{Cc}]+\n(.+\n)+ +error +No disk\n\n.+It waits$/u)
   })
 
   test("answer as JSON where a program asks", async () => {

@@ -32,15 +32,19 @@ export function storyText({ task, executions, moments }: Story): string {
     ...(task.error ? [["error", task.error] as [string, string]] : []),
   ]
   const width = Math.max(0, ...moments.map(({ what }) => what.length))
-  return [
+  const lines = [
     `${task.id}  ${task.status}  (${task.mode})  ${task.title}`,
     ...facts.map(([name, value]) => `  ${name.padEnd(10)} ${value}`),
     "",
     ...moments.map(
       ({ at, what, detail }, index) => `  ${at}  ${since(moments[index - 1]?.at, at)}  ${what.padEnd(width)}  ${detail}`,
     ),
-  ].join("\n")
+  ]
+  return lines.map(printable).join("\n")
 }
+
+/** What agents and receivers say stays on its line, and commands the operator's terminal nothing. */
+const printable = (line: string) => line.replace(/\p{Cc}+/gu, " ")
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
 

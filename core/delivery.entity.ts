@@ -3,6 +3,9 @@ import { table } from "./aws.ts"
 
 export const deliveryStatuses = ["pending", "retrying", "delivered", "failed", "cancelled"] as const
 
+/** How long records of deliveries are kept. */
+export const keptDays = 30
+
 /** Where a delivery lies, for statements that ElectroDB does not make: its place in the index `byId`. */
 export const placeOf = ({ accountId, deliveryId }: { accountId: string; deliveryId: string }) => ({
   pk: `${accountId}#deliveries`,

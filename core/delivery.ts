@@ -1,6 +1,6 @@
 import * as z from "zod"
 import { millis, now } from "./clock.ts"
-import { DeliveryEntity, type DeliveryRow, deliveryStatuses } from "./delivery.entity.ts"
+import { DeliveryEntity, type DeliveryRow, deliveryStatuses, keptDays } from "./delivery.entity.ts"
 import * as Queue from "./delivery-queue.ts"
 import { derivedIdAt, Named, newId } from "./id.ts"
 import { limits } from "./limits.ts"
@@ -51,8 +51,6 @@ export const ListQuery = z.strictObject({
     .describe(`How many to answer at most: 1 to ${limits.page.max}, ${limits.page.deliveries} when left out.`),
 })
 
-/** How long records of deliveries are kept. */
-const keptDays = 30
 /** How long after a moment at which something should have happened the sweeper looks whether it did. */
 const graceMs = 15 * 60_000
 

@@ -58,8 +58,10 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 export const derivedId = (kind: Kind, ...parts: string[]) => `${prefixes[kind]}_${letters(parts, 26)}`
 
 /** The same, and sorts by a time (milliseconds since the epoch) that is as much the thing's own as its parts. */
-export const derivedIdAt = (kind: Kind, at: number, ...parts: string[]) =>
-  `${prefixes[kind]}_${encodeTime(at)}${letters(parts, 16)}`
+export const derivedIdAt = (kind: Kind, at: number, ...parts: string[]) => `${beginningAt(kind, at)}${letters(parts, 16)}`
+
+/** How the ids begin of what was made at a time. */
+export const beginningAt = (kind: Kind, at: number) => `${prefixes[kind]}_${encodeTime(at)}`
 
 const letters = (parts: string[], count: number) => {
   const digest = createHash("sha256").update(JSON.stringify(parts)).digest()

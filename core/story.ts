@@ -1,4 +1,5 @@
 import * as z from "zod"
+import type { DeliveryRow } from "./delivery.entity.ts"
 import { EventEntity, type EventRow } from "./event.entity.ts"
 import * as Execution from "./execution.ts"
 import { usd } from "./money.ts"
@@ -6,8 +7,10 @@ import { Problem } from "./problem.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
 import type { TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
+import * as TaskDeliveries from "./task-deliveries.ts"
+import * as TaskEvent from "./task-event.ts"
 
-/** The whole story of a task, for the operator: what it is now, how its execution stands, and what happened when. */
+/** The whole story of a task, for the operator: what it is now, how its execution stands, what happened when, and who was told. */
 
 export const Asked = z.strictObject({
   taskId: z.string(),
@@ -32,10 +35,15 @@ export async function tell(asked: z.output<typeof Asked>) {
     RunEntity.query.byId({ accountId, taskId }).go({ pages: "all", consistent: true }),
     executionsOf(task),
   ])
+  const times = events.data.map(({ occurredAt }) => occurredAt)
+  const deliveries = await TaskDeliveries.at(accountId, taskId, times)
+  const numbers = new Map(events.data.map(({ eventId, sequence }) => [eventId, sequence]))
+  // Of what has the same time, the run comes before what it has made of its task.
   const moments = [
-    ...events.data.map(ofEvent),
     ...runs.data.flatMap((run) => ofRun(run, task)),
+    ...events.data.map(ofEvent),
     ...executions.flatMap(ofExecution),
+    ...deliveries.map((delivery) => ofDelivery(delivery, numbers.get(delivery.eventId))),
   ]
   return {
     task: {
@@ -102,11 +110,12 @@ async function executionsOf({ taskId, generation }: TaskRow): Promise<Told[]> {
   )
 }
 
-const ofEvent = ({ type, sequence, status, turnNumber, occurredAt }: EventRow): Moment => ({
-  at: occurredAt,
-  what: type,
-  detail: [`#${sequence}`, status, ...(turnNumber === undefined ? [] : [`turn ${turnNumber}`])].join(", "),
-})
+function ofEvent(event: EventRow): Moment {
+  const { type, sequence, status, turnNumber, occurredAt } = event
+  const said = [`#${sequence}`, status, ...(turnNumber === undefined ? [] : [`turn ${turnNumber}`])].join(", ")
+  // Why it sleeps and who woke it, in the words that its customer reads.
+  return { at: occurredAt, what: type, detail: TaskEvent.isShown(event) ? `${said}: ${TaskEvent.view(event).message}` : said }
+}
 
 function ofRun(run: RunRow, task: TaskRow): Moment[] {
   const { runId, attempt, region, containerArn, createdAt, claimedAt, endedAt, status, beats } = run
@@ -115,7 +124,7 @@ function ofRun(run: RunRow, task: TaskRow): Moment[] {
     {
       at: createdAt,
       what: "run.starting",
-      detail: `attempt ${attempt}, ${runId} in ${region}, ${containerArn ?? "no container"}`,
+      detail: `attempt ${attempt}, ${runId} in ${region}, ${containerArn?.split(":task/")[1] ?? "no container"}`,
     },
     ...(claimedAt ? [{ at: claimedAt, what: "run.claimed", detail: `by the container of attempt ${attempt}` }] : []),
     ...(endedAt
@@ -134,3 +143,19 @@ const ofExecution = ({ name, status, startedAt, endedAt, why }: Told): Moment[] 
   { at: startedAt, what: "execution.started", detail: name },
   ...(endedAt ? [{ at: endedAt, what: `execution.${status.toLowerCase()}`, detail: why || name }] : []),
 ]
+
+/** Where it has got to: at the time when it arrived, or when it was made where it has not. The address of a webhook may hold a secret. */
+function ofDelivery(delivery: DeliveryRow, number: number | undefined): Moment {
+  const { webhookId, webhookUrl, eventType, status, attemptCount, createdAt, deliveredAt, nextRetryAt } = delivery
+  const { lastStatusCode, lastError = "" } = delivery
+  const attempts = attemptCount === 1 ? "1 attempt" : `${attemptCount} attempts since ${createdAt}`
+  const isSaid = lastStatusCode === undefined || lastError.includes(`${lastStatusCode}`)
+  const detail = [
+    `#${number} ${eventType} to ${webhookId} (${new URL(webhookUrl).host})`,
+    attemptCount > 0 && attempts,
+    !isSaid && `answered ${lastStatusCode}`,
+    lastError.replace(/\.$/, ""),
+    nextRetryAt && `the next at ${nextRetryAt}`,
+  ].filter(Boolean)
+  return { at: deliveredAt ?? createdAt, what: `delivery.${status}`, detail: detail.join("; ") }
+}
