@@ -1,7 +1,7 @@
 import * as z from "zod"
 import * as Park from "#core/park.ts"
 
-const Input = z.object({
+export const Input = z.object({
   accountId: z.string(),
   taskId: z.string(),
   entry: z.string(),

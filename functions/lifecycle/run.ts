@@ -1,7 +1,7 @@
 import * as z from "zod"
 import * as Attempt from "#core/attempt.ts"
 
-const Input = z.object({
+export const Input = z.object({
   accountId: z.string(),
   taskId: z.string(),
   generation: z.int(),
