@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { HttpRequest, type HttpResponse } from "@smithy/core/protocols"
 import { StandardRetryStrategy } from "@smithy/core/retry"
 import { NodeHttpHandler } from "@smithy/node-http-handler"
@@ -114,8 +115,10 @@ export abstract class Client {
   async send(command: Command): Promise<unknown> {
     // Prepared once: what makes a repeated call the first one, a token for instance, must be the same in each.
     const request = this.request(command.call(command.input))
+    request.headers["amz-sdk-invocation-id"] = randomUUID()
     let token = await this.#retries.acquireInitialRetryToken(this.service.host)
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
+      request.headers["amz-sdk-request"] = `attempt=${attempt}; max=${mostAttempts()}`
       try {
         const output = await this.#once(request, command)
         this.#retries.recordSuccess(token)

@@ -306,6 +306,8 @@ describe("a failure is raised as the SDK raises it", () => {
     const calls = heardSince()
     expect(calls).toHaveLength(3)
     expect(new Set(calls.map(({ body }) => body)).size).toBe(1)
+    expect(new Set(calls.map(({ headers }) => headers["amz-sdk-invocation-id"])).size).toBe(1)
+    expect(calls.map(({ headers }) => headers["amz-sdk-request"])).toEqual([1, 2, 3].map((n) => `attempt=${n}; max=3`))
   })
 
   test("one that passes ends well, with the same token in every try", async () => {
