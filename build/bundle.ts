@@ -169,12 +169,17 @@ async function bundleTaskImage(root: string, work: string): Promise<string[]> {
   })
 }
 
-/** The `skills` CLI with all that it needs, in one file. It is written for CommonJS in part, which has a `require`. */
+/** What is written for CommonJS has a `require`, in a bundle that is an ES module too. */
+export const withRequire = {
+  js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+}
+
+/** The `skills` CLI with all that it needs, in one file. */
 async function bundleSkills(root: string, work: string): Promise<string[]> {
   return bundle(work, {
     ...shared,
     entryPoints: { "task-image/skills": join(root, "node_modules", "skills", "dist", "cli.mjs") },
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    banner: withRequire,
     format: "esm",
     outExtension: { ".js": ".mjs" },
   })

@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs"
 import type { Wiring } from "#local/wiring.ts"
+import deployed from "../infra/wiring.json" with { type: "json" }
 import type { App } from "./app.ts"
 
-const wiring = JSON.parse(readFileSync(new URL("../infra/wiring.json", import.meta.url), "utf8")) as Wiring
+/** What is deployed. */
+export const wiring = deployed as unknown as Wiring
 
 /** Lets the core run in the process of a test as it runs in a function, on the AWS of a stack, with the operator's rights. */
 export const useAwsOf = ({ awsUrl, credentials }: Pick<App, "awsUrl" | "credentials">, as = "dormouse-api-tasks") =>

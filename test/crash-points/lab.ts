@@ -4,7 +4,7 @@ import { openWorld } from "#test/world/world.ts"
 import { type Call, canHappen, type Fault, intercept, invoke, modes } from "./fault.ts"
 import { newHome } from "./home.ts"
 import { brokenBy, evidenceOf, typesOf } from "./invariants.ts"
-import { Life, sweptMs } from "./life.ts"
+import { Life } from "./life.ts"
 import { scenarios } from "./scenarios.ts"
 
 /** A world in which lives can be lived with one fault each. */
@@ -30,7 +30,6 @@ const isScheduled = (name: string, event: Event) => name === "sweep" && event["d
 
 /** The name of a transition that AWS has called for. Tries of one entry of a state are the same transition, the next entry is another one. */
 const transitionOf = (life: Life, name: string, event: Event): string | undefined => {
-  if (isScheduled(name, event)) return "sweep"
   if (life.taskId === undefined || !JSON.stringify(event).includes(life.taskId)) return undefined
   if (name === "run" || name === "park") return `${name} ${life.numberOf(name, event.entry)}`
   if (name !== "publish") return name === "sweep" ? "execution ended badly" : name
@@ -42,6 +41,11 @@ const recordOf = ({ type, as }: Event) => {
   if (as) return `signal ${as.S}`
   if (!type) return "credit"
   return type.S === "task.created" ? type.S : isTerminal(type.S.slice(5)) ? "end" : "event"
+}
+
+/** A sweep that finds nothing of this life is none of it: the first one at which something can go wrong is the one that has to mend. */
+const sweep = async (life: Life, work: () => Promise<unknown>) => {
+  if (life.isSwept && (await life.isDue())) await invoke(life, "sweep", work)
 }
 
 /** After so many lives on an account they go on with another one: its ledger is read after each. */
@@ -59,7 +63,7 @@ export const openLab = async () => {
     return reply
   }
   world.between.invocation = (name, event, work) => {
-    if (isScheduled(name, event) && life && !life.isSwept) return Promise.resolve()
+    if (life && isScheduled(name, event)) return sweep(life, work)
     const transition = life && transitionOf(life, name, event)
     if (!life || transition === undefined) return work()
     if (transition === life.unheard) return Promise.resolve({ batchItemFailures: [] })
@@ -96,13 +100,6 @@ export const openLab = async () => {
     return left.length ? [`${left} is left of it`] : []
   }
 
-  /** What the sweeper was still to look at, it looks at before the next life. */
-  const tidy = async (taskId: string | undefined) => {
-    const soon = new Date(Date.now() + sweptMs).toISOString()
-    const items = taskId === undefined ? [] : await world.items(`${home.accountId}#${taskId}`)
-    if (items.some(({ sweepAt }) => sweepAt < soon)) await world.time.pass(sweptMs)
-  }
-
   return {
     /** Lives a scenario, with a fault or without. What goes wrong is part of the answer. */
     live: async (scenario: string, fault?: Fault, expected?: string[]): Promise<Lived> => {
@@ -113,9 +110,10 @@ export const openLab = async () => {
       } catch (error) {
         return { calls: [], types: [], wrong: [String((error as Error).stack)] }
       } finally {
-        const taskId = life?.taskId
+        const lived = life
         life = undefined
-        await tidy(taskId)
+        // Nothing of it comes into the next one.
+        await lived?.tidy()
       }
     },
     close: world.close,
@@ -142,6 +140,16 @@ const pointsOf = (scenario: string, calls: Call[], seen: Set<string>): Point[] =
   })
 }
 
+/** What is found in one sweep and what in the next is up to chance: so many more lives that are swept are asked for their calls. */
+const moreLives = 9
+
+const moreCalls = async (lab: Lab, scenario: string, { calls }: Lived) => {
+  const found = [...calls]
+  if (calls.some(({ transition }) => transition === "sweep"))
+    for (let i = 0; i < moreLives; i++) found.push(...(await lab.live(scenario)).calls)
+  return found
+}
+
 /** Lives every scenario once without a fault. Answers how, and every point at which it could have failed. */
 export const survey = async (lab: Lab) => {
   // What is fetched once a process is fetched by the first life.
@@ -152,17 +160,20 @@ export const survey = async (lab: Lab) => {
   for (const name of Object.keys(scenarios)) {
     const lived = await lab.live(name)
     normal.set(name, lived)
-    points.push(...pointsOf(name, lived.calls, seen))
+    points.push(...pointsOf(name, await moreCalls(lab, name, lived), seen))
   }
   return { normal, points }
 }
+
+/** Lives through a point. Answers what was wrong. */
+export const tryPoint = async (lab: Lab, { scenario, fault }: Point, normal: Map<string, Lived>) =>
+  (await lab.live(scenario, fault, normal.get(scenario)!.types)).wrong
 
 /** Lives through the points. Answers what was wrong, point by point. */
 export const tryPoints = async (lab: Lab, points: Point[], normal: Map<string, Lived>) => {
   const broken = new Map<Point, string[]>()
   for (const point of points) {
-    const { scenario, fault } = point
-    const { wrong } = await lab.live(scenario, fault, normal.get(scenario)!.types)
+    const wrong = await tryPoint(lab, point, normal)
     if (wrong.length) broken.set(point, wrong)
   }
   return broken

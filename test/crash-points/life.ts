@@ -19,7 +19,7 @@ const tries = 6
 const betweenMs = 61_000
 
 /** Long enough for the sweeper to have looked, and once more where something failed. */
-export const sweptMs = 21 * 60_000
+const sweptMs = 21 * 60_000
 
 const countedUp = [
   "costMicros",
@@ -44,7 +44,7 @@ export class Life {
   readonly tasks = new Set<string>()
   /** Programs in its containers so far. */
   readonly agents: Agent[] = []
-  /** Whether the sweeper is there for it. Every other life has to do without. */
+  /** Whether the sweeper is there for it: it comes whenever it finds something. Every other life has to do without. */
   isSwept: boolean = false
   /** The record of which nobody ever hears. */
   unheard: string | undefined
@@ -81,6 +81,14 @@ export class Life {
     const known = this.#entries.get(state) ?? []
     if (!known.includes(entry)) this.#entries.set(state, [...known, entry])
     return this.#entries.get(state)!.indexOf(entry) + 1
+  }
+
+  /** Whether the sweeper finds anything of it, or will within so much time. */
+  async isDue(withinMs = 0): Promise<boolean> {
+    if (this.taskId === undefined) return false
+    const until = new Date(Date.now() + withinMs).toISOString()
+    const items = await this.world.items(`${this.home.accountId}#${this.taskId}`)
+    return items.some(({ sweepAt }) => sweepAt < until)
   }
 
   row(): Promise<TaskRow> {
@@ -186,6 +194,11 @@ export class Life {
     // Long enough for whatever is to be killed, and for the sweeps after the one that failed.
     await this.world.time.pass(this.isSwept ? sweptMs : 250_000)
     return this.row()
+  }
+
+  /** What the sweeper is still to look at, it looks at. */
+  async tidy() {
+    if (await this.isDue(sweptMs)) await this.world.time.pass(sweptMs)
   }
 }
 

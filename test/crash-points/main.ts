@@ -1,26 +1,54 @@
 import { fork } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
+import { build } from "esbuild"
+import { functionOptions, withRequire } from "../../build/bundle.ts"
 import { writeSection } from "../reliability/section.ts"
-import { type Fault, type Mode, modes } from "./fault.ts"
+import { type Mode, modes } from "./fault.ts"
+import type { Point } from "./lab.ts"
 
 // `npm run crash-points`: every point at which a task's life can fail, and the table of them in docs/reliability.md.
 
-/** What a process has tried: the fault of each point, and what was wrong. */
-export interface Tried {
-  scenario: string
-  fault: Fault
+/** A point that a process has tried, and what was wrong. */
+export interface Tried extends Point {
   wrong: string[]
 }
 
-const workers = Math.min(availableParallelism(), 4)
+const root = join(import.meta.dirname, "../..")
 
-const work = (shard: number) =>
-  new Promise<Tried[]>((resolve, reject) => {
-    const worker = fork(join(import.meta.dirname, "worker.ts"), [String(shard), String(workers)], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+/** The worker, with the core in it as it is deployed: a bundle with the small SDK. */
+const bundleWorker = async () => {
+  const outfile = join(root, "dist/crash-points/worker.mjs")
+  const entryPoints = [join(import.meta.dirname, "worker.ts")]
+  await build({ ...functionOptions, entryPoints, outfile, format: "esm", banner: withRequire, minify: false, sourcemap: false })
+  return outfile
+}
+
+/** Clients of the core are made as it is loaded, for this AWS: nothing listens there, since no request leaves the process. */
+const aws = { AWS_ENDPOINT_URL: "http://127.0.0.1:9", AWS_REGION: "us-east-1" }
+
+/** The points that nobody has taken yet. Every process finds them, and those of the first one count. */
+let left: Point[] | undefined
+const tried: Tried[] = []
+
+/** Lives leave much behind them that is soon forgotten: it is cleared away more rarely. */
+const execArgv = ["--max-semi-space-size=32"]
+
+/** Has a process try points as long as there are any. */
+const work = (file: string) =>
+  new Promise<void>((resolve, reject) => {
+    const worker = fork(file, { execArgv, stdio: ["ignore", "ignore", "inherit", "ipc"], env: { ...process.env, ...aws } })
+    const goOn = () => {
+      const point = left!.shift()
+      if (point) return worker.send(point)
+      worker.disconnect()
+      resolve()
+    }
+    worker.on("message", (message: Point[] | Tried) => {
+      if (Array.isArray(message)) left ??= message
+      else tried.push(message)
+      goOn()
     })
-    worker.on("message", (tried) => resolve(tried as Tried[]))
     worker.on("exit", (code) => reject(new Error(`A worker ended with code ${code}`)))
   })
 
@@ -50,7 +78,8 @@ const table = (tried: Tried[]) => {
 }
 
 const started = performance.now()
-const tried = (await Promise.all(Array.from({ length: workers }, (_, shard) => work(shard)))).flat()
+const worker = await bundleWorker()
+await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, () => work(worker)))
 const seconds = Math.round((performance.now() - started) / 1000)
 const broken = tried.filter(({ wrong }) => wrong.length > 0)
 for (const { scenario, fault, wrong } of broken)

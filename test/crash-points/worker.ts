@@ -1,13 +1,16 @@
-import { openLab, survey, tryPoints } from "./lab.ts"
+import { openLab, type Point, survey, tryPoint } from "./lab.ts"
 import type { Tried } from "./main.ts"
 
-// One of the processes of `npm run crash-points`: every so many points, told to the process that asked.
+// One of the processes of `npm run crash-points`: says which points there are, and tries those that it is told to, one after the other.
 
-const [shard = 0, shards = 1] = process.argv.slice(2).map(Number)
 const lab = await openLab()
 const { normal, points } = await survey(lab)
-const own = points.filter((_, i) => i % shards === shard)
-const broken = await tryPoints(lab, own, normal)
-const tried: Tried[] = own.map((point) => ({ ...point, wrong: broken.get(point) ?? [] }))
-await lab.close()
-process.send!(tried, () => process.exit(0))
+process.on("message", async (point: Point) => {
+  const tried: Tried = { ...point, wrong: await tryPoint(lab, point, normal) }
+  process.send!(tried)
+})
+process.on("disconnect", async () => {
+  await lab.close()
+  process.exit(0)
+})
+process.send!(points)

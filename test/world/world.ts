@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { unmarshall } from "@aws-sdk/util-dynamodb"
@@ -16,8 +16,7 @@ import { openKms } from "#local/kms.ts"
 import { connectStreams, provideTable } from "#local/provision.ts"
 import type { Sqs } from "#local/sqs/service.ts"
 import { openStepFunctions } from "#local/stepfunctions/service.ts"
-import type { Wiring } from "#local/wiring.ts"
-import { useAwsOf } from "../core-env.ts"
+import { useAwsOf, wiring } from "../core-env.ts"
 import { openFargate } from "./fargate.ts"
 import { type Intercept, takeRequests } from "./requests.ts"
 import { simulateTime } from "./time.ts"
@@ -50,7 +49,6 @@ const operator = { accessKeyId: "operator", region: "us-east-1" }
 const retryMs = [60_000, 120_000]
 
 export const openWorld = async () => {
-  const wiring = JSON.parse(readFileSync(join(import.meta.dirname, "../../infra/wiring.json"), "utf8")) as Wiring
   const data = mkdtempSync(join(tmpdir(), "dormouse-world-"))
   const settings = Object.values(wiring.functions).map(({ environment }) => environment)
   useAwsOf({ awsUrl: "http://127.0.0.1:9", credentials: { accessKeyId: "operator", secretAccessKey: "operator" } })
