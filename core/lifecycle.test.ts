@@ -304,14 +304,47 @@ const rows = () => {
   return [...found].flatMap(([key, outcomes]) => [...outcomes].map((outcome) => `${key} ${outcome} |`)).sort()
 }
 
-test("the table in docs/lifecycle.md is what the function says", () => {
-  const file = new URL("../docs/lifecycle.md", import.meta.url)
-  const table = ["| it is | what comes | it becomes | told | the waiting ends as |", "|---|---|---|---|---|", ...rows()].join(
-    "\n",
-  )
+/** What somebody hears whose signal changes nothing; undefined where it changes something, or nobody waits for an answer. */
+const answerTo = (state: State, signal: Signal) => {
+  const change = next(state, signal)
+  if (change && "problem" in change) return `${problems[change.problem][0]} \`${change.problem}\``
+  return !change && signal.kind === "cancel" ? "no problem: it changes nothing" : undefined
+}
+
+/** Signal by answer, with every place where it is given, and whether something else may come of it there. */
+const answers = () => {
+  const found = new Map<string, Map<string, Set<string>>>()
+  for (const state of states) {
+    for (const signal of signals.filter((one) => isFor(state, one))) {
+      const byAnswer = found.get(word(signal)) ?? new Map<string, Set<string>>()
+      found.set(word(signal), byAnswer)
+      const answer = answerTo(state, signal) ?? ""
+      byAnswer.set(answer, (byAnswer.get(answer) ?? new Set()).add(place(state)))
+    }
+  }
+  return [...found].flatMap(([signal, byAnswer]) => {
+    const isOpen = (at: string) => [...byAnswer.values()].filter((places) => places.has(at)).length > 1
+    return [...byAnswer]
+      .filter(([answer]) => answer)
+      .map(([answer, places]) => {
+        const listed = [...places].sort().map((at) => (isOpen(at) ? `${at} *` : at))
+        const others = [...new Set(states.map(place))].filter((at) => !places.has(at)).sort()
+        const where = listed.length > others.length ? `anything but ${others.join("; ")}` : listed.join("; ")
+        return `| ${signal} | ${answer} | ${where} |`
+      })
+      .sort()
+  })
+}
+
+const file = new URL("../docs/lifecycle.md", import.meta.url)
+
+test.each([
+  ["table", ["| it is | what comes | it becomes | told | the waiting ends as |", "|---|---|---|---|---|"], rows],
+  ["refusals", ["| what comes | the answer | while it is |", "|---|---|---|"], answers],
+])("the %s in docs/lifecycle.md is what the function says", (name, head, body) => {
   const text = readFileSync(file, "utf8")
-  const [before, after] = [text.split("<!-- table -->")[0], text.split("<!-- /table -->")[1]]
-  const wanted = `${before}<!-- table -->\n${table}\n<!-- /table -->${after}`
+  const [before, after] = [text.split(`<!-- ${name} -->`)[0], text.split(`<!-- /${name} -->`)[1]]
+  const wanted = `${before}<!-- ${name} -->\n${[...head, ...body()].join("\n")}\n<!-- /${name} -->${after}`
   if (process.env.UPDATE_DOCS) writeFileSync(file, wanted)
   expect(readFileSync(file, "utf8")).toBe(wanted)
 })
