@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws"
 import type { Home } from "./home.ts"
+import { tenantTag } from "./tags.ts"
 
 /** Says by mail when the month's cost of what carries the tenant's tag is near its limit, or is expected to pass it. */
 export const createBudget = ({ tenant, monthlyBudgetUsd, alarmEmail }: Home) =>
@@ -10,7 +11,7 @@ export const createBudget = ({ tenant, monthlyBudgetUsd, alarmEmail }: Home) =>
     timeUnit: "MONTHLY",
     limitAmount: String(monthlyBudgetUsd),
     limitUnit: "USD",
-    costFilters: [{ name: "TagKeyValue", values: [`user:dormouse:tenant$${tenant}`] }],
+    costFilters: [{ name: "TagKeyValue", values: [`user:${tenantTag}$${tenant}`] }],
     notifications: [
       { threshold: 80, notificationType: "ACTUAL" },
       { threshold: 100, notificationType: "FORECASTED" },

@@ -24,7 +24,7 @@ export interface Settings {
   setsApiLogRole: boolean
   /** Who is written to when an alarm rings or the budget is near its end. */
   alarmEmail?: string
-  /** US dollars that this stack is expected to stay below in a month; needs `alarmEmail`, and the tag `dormouse:tenant` for cost allocation. */
+  /** US dollars that this stack is expected to stay below in a month; needs `alarmEmail`, and the tag `dormouse:tenant` activated for cost allocation. */
   monthlyBudgetUsd?: number
   /** An address of one's own for the API, with the certificate that proves it. */
   domain?: Domain

@@ -34,6 +34,14 @@ describe("a stack", () => {
     expect([...shared].filter((name) => name !== undefined)).toEqual([])
   })
 
+  test("carries the tenant's tag beside the tags that things have of their own", () => {
+    const tags = sample.resources.filter(({ type }) => type === "aws:ec2/vpc:Vpc").map(({ inputs }) => inputs.tags)
+    expect(tags).toEqual([
+      { Name: "sample-task", "dormouse:tenant": "sample" },
+      { Name: "sample-task", "dormouse:tenant": "sample" },
+    ])
+  })
+
   test("is one Lambda per file, named after it", () => {
     const names = every(sample, "lambda/function:Function").map(nameOf)
     expect(new Set(names)).toEqual(new Set(sampleSources.functions.map((file) => `sample-${file.replace("/", "-")}`)))

@@ -24,12 +24,14 @@ import { checked, type Settings } from "./settings.ts"
 import { readSources, type Sources } from "./sources.ts"
 import { consumeStream } from "./stream.ts"
 import { createTable } from "./table.ts"
+import { tagAll } from "./tags.ts"
 import { createUndelivered, letRulesIn } from "./undelivered.ts"
 
 /** Everything that one tenant's stack consists of. The sources are the repository's own unless a test brings others. */
 export function defineStack(settings: Settings, sources: Sources = readSources()) {
   const home = homeOf(checked(settings))
   checkNames(home.reservedConcurrency, sources.functions)
+  tagAll(home)
   const parts = createParts(home)
 
   const routes = routesOf(sources.documents, sources.functions)

@@ -16,6 +16,12 @@ export const breakages: Breakage[] = [
     "two rules",
     edit("EventRule ended", (rule) => (rule.name = "dormouse-sweep")),
   ],
+  ["everything that can carry a tag says whose it is", "a table of nobody", edit("Table table", (it) => (it.tags = undefined))],
+  [
+    "everything that can carry a tag says whose it is",
+    "another tenant's network",
+    edit("Vpc runtime-us-east-1", (it) => (it.tags = { "dormouse:tenant": "other" })),
+  ],
   ["every ARN names something in the stack", "a function gone", drop("Function lifecycle-settle")],
   [
     "every ARN names something in the stack",

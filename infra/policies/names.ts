@@ -1,6 +1,8 @@
 import { unknown } from "../evaluate/outputs.ts"
+import { shapeOf } from "../evaluate/shape.ts"
 import type { Graph, Resource } from "../graph.ts"
 import type { Policy } from "../policies.ts"
+import { tenantTag } from "../tags.ts"
 
 export const names: Record<string, Policy> = {
   "every input has a value that AWS could have given": (graph) =>
@@ -16,6 +18,13 @@ export const names: Record<string, Policy> = {
     return [...groups].filter(([, resources]) => resources.length > 1).map(([name]) => name)
   },
 
+  "everything that can carry a tag says whose it is": (graph) => {
+    const tenants = tagged(graph).map(({ inputs }) => inputs.tags?.[tenantTag])
+    return tagged(graph)
+      .filter(({ inputs }) => !inputs.tags?.[tenantTag] || inputs.tags[tenantTag] !== tenants[0])
+      .map(label)
+  },
+
   "every ARN names something in the stack": (graph) => {
     const known = arnsOf(graph)
     return graph.resources.flatMap((resource) =>
@@ -28,6 +37,12 @@ export const names: Record<string, Policy> = {
     )
   },
 }
+
+/** Whatever has tags in AWS, by the properties that its type takes. */
+const tagged = (graph: Graph) =>
+  graph.resources.filter(({ type }) => type.startsWith("aws:") && shapeOf(type).inputs.has("tags")) as Resource<{
+    tags?: Record<string, string>
+  }>[]
 
 /** What a name is in a kind that has one of its own; two stacks in one account must not share it. */
 export const physicalName = ({ inputs }: Resource) =>
