@@ -58,6 +58,16 @@ describe("a stack", () => {
     expect(new Set(graph.resources.map(({ region }) => region))).toEqual(new Set(["eu-central-1", undefined]))
   })
 
+  test.each(["eu-central-1", "eu-west-1"])("keeps everything in the EU where home is %s", async (region) => {
+    const graph = await evaluateWith({ region, isolatedNetwork: true })
+
+    const regions = new Set(graph.resources.map((resource) => resource.region).filter((name) => name !== undefined))
+    expect([...regions].filter((name) => !name.startsWith("eu-"))).toEqual([])
+    expect(regions).toEqual(new Set([region, "eu-central-1"]))
+    expect(JSON.stringify(graph).match(/\b(us|ap|ca|sa|me|af|il)-[a-z]+-\d\b/g)).toBeNull()
+    expect(violations(graph)).toEqual([])
+  })
+
   test("leaves the account's API log role to another stack where told to", async () => {
     const roles = (graph: Graph) => graph.resources.filter(({ type }) => type === "aws:apigateway/account:Account")
     expect(roles(sample)).toHaveLength(1)

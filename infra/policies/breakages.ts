@@ -340,6 +340,20 @@ export const breakages: Breakage[] = [
     (graph) => (find(graph, "Subnet runtime-eu-central-1-a").region = "us-east-1"),
   ],
   [
+    "with a home in the EU, everything is in the EU",
+    "all but what runs EU tasks in Virginia",
+    (graph) => (graph.region = "eu-west-1"),
+  ],
+  [
+    "with a home in the EU, everything is in the EU",
+    "a queue in London",
+    (graph) => {
+      graph.region = "eu-central-1"
+      graph.resources = graph.resources.filter(({ region }) => region === "eu-central-1")
+      find(graph, "Queue undelivered-eu-central-1").region = "eu-west-2"
+    },
+  ],
+  [
     "what is in the EU names nothing outside, but the bus at home",
     "logs with a key at home",
     edit("LogGroup runtime-eu-central-1", (group) => (group.kmsKeyId = "arn:aws:kms:us-east-1:000000000000:key/data")),
