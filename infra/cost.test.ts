@@ -14,6 +14,12 @@ describe("what a month costs", () => {
     expect(guide).toContain("100,000 of 12 minutes, each sleeping once")
   })
 
+  test("says with each table that its prices have to be checked first", () => {
+    const table = costTable(graph, { one: profile }, "us-east-1")
+    expect(table).toContain("written down from memory")
+    expect(table).toContain("Check them against AWS's price list")
+  })
+
   test("stays below what an idle stack may cost, in every region that has prices", () => {
     for (const region of Object.keys(regions)) expect(total(idle(graph, region)), region).toBeLessThanOrEqual(targets.idle)
   })
