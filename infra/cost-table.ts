@@ -1,5 +1,6 @@
 import { containers, controlPlane, date, idle, type Profile, source, targets, thousandTasks, total } from "./cost.ts"
 import type { Graph } from "./graph.ts"
+import { withSection } from "./section.ts"
 
 /** The months that docs/operate.md shows. */
 export const profiles: Record<string, Profile> = {
@@ -39,7 +40,5 @@ export function costTable(graph: Graph, columns: Record<string, Profile>, region
   ].join("\n")
 }
 
-const place = /(<!-- cost[^>]*-->\n).*?(?=<!-- \/cost -->)/s
-
 /** The guide with this table in its place. */
-export const withCosts = (guide: string, table: string) => guide.replace(place, (_, begin: string) => `${begin}${table}\n`)
+export const withCosts = (guide: string, table: string) => withSection(guide, "cost", table)

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
+import { figures } from "./figures.ts"
 import { every, only } from "./graph.ts"
 import { preflight } from "./preflight.ts"
+import { withFigures } from "./section.ts"
 
 const root = join(import.meta.dirname, "..")
 const files = readdirSync(root).filter((name) => /^Pulumi\..+\.yaml$/.test(name))
@@ -20,6 +22,13 @@ describe("every tenant's file", () => {
     expect(wrong).toEqual([])
     expect(every(graph, "lambda/function:Function")).not.toEqual([])
   })
+})
+
+test("the guide shows the figures of the sample as they are today", async () => {
+  const { graph, wrong } = await preflight(read("Pulumi.sample.yaml"))
+  const guide = read("docs/operate.md")
+  expect(guide).toBe(withFigures(guide, figures(graph, wrong)))
+  expect(guide).toContain("policies checked, nothing against them")
 })
 
 describe("what a tenant's file says", () => {
