@@ -1,8 +1,21 @@
+import * as Conversation from "#core/conversation.ts"
+import { isParked } from "#core/lifecycle.ts"
 import * as Run from "#core/run.ts"
 import * as Wake from "#core/wake.ts"
 import { newHome } from "../crash-points/home.ts"
 import { Life } from "../crash-points/life.ts"
 import { openWorld } from "./world.ts"
+
+/** A container comes for a turn of a conversation, answers, and leaves. */
+export const answer = async (life: Life, turn: number) => {
+  const agent = await life.claim(turn)
+  await agent.completeTurn(turn)
+  await agent.leave("release", (ref) => Run.release(ref, { to: "await_input" }))
+  await life.until((task) => isParked(task))
+}
+
+export const askOn = (life: Life) =>
+  life.ask("message", () => Conversation.say(life.home.accountId, life.taskId!, { content: "And this month?" }))
 
 /** One task that sleeps and is woken, again and again. */
 export const openSleeper = async () => {

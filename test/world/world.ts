@@ -56,7 +56,7 @@ export const openWorld = async () => {
   const time = simulateTime()
   const between: Between = { request: (_, send) => send(), invocation: (_name, _event, work) => work() }
   const told: { type: string; detail: Any }[] = []
-  const transitions = { count: 0 }
+  const counts = { transitions: 0, historyEvents: 0, writeUnits: 0, calls: 0 }
 
   const invoke = (functionArn: string, event: Any): Promise<unknown> => {
     time.move()
@@ -73,7 +73,15 @@ export const openWorld = async () => {
 
   let onStream = (_table: string): void => undefined
   const { account, region } = wiring
-  const dynamoDb = openDynamoDb({ path: ":memory:", region, account, onStream: (table) => onStream(table) })
+  const dynamoDb = openDynamoDb({
+    path: ":memory:",
+    region,
+    account,
+    onStream: (table) => onStream(table),
+    onUnits: ({ write, indexWrites }) => {
+      counts.writeUnits += Object.values(indexWrites).reduce((sum, units) => sum + units, write)
+    },
+  })
   const streams = new Map<string, string>()
   for (const table of wiring.tables) streams.set(table.name, (await provideTable(dynamoDb, table, operator))!)
   const eventBridge = openEventBridge({
@@ -92,7 +100,8 @@ export const openWorld = async () => {
     invoke,
     onEvent: ({ type }) => {
       time.move()
-      if (type.endsWith("StateEntered")) transitions.count++
+      counts.historyEvents++
+      if (type.endsWith("StateEntered")) counts.transitions++
     },
     onStatus: (detail) => put(region, "Step Functions Execution Status Change", "aws.states", detail),
   })
@@ -102,6 +111,7 @@ export const openWorld = async () => {
   const services = [dynamoDb.tables, eventBridge, stepFunctions, fargate.service, kms]
   const giveBack = takeRequests(services, bucket, (request, send) => {
     time.move()
+    counts.calls++
     return between.request(request, send)
   })
   // One record at a time, so that each is a transition of its own.
@@ -130,8 +140,8 @@ export const openWorld = async () => {
     bucket,
     /** Every event that a bus took, the first one first. */
     told,
-    /** State transitions so far. */
-    transitions,
+    /** What AWS has been asked for so far: state transitions, events in the histories of executions, write units, calls. */
+    counts,
     item: async (pk: string, sk: string): Promise<Any> => {
       const get = { TableName: "dormouse", ConsistentRead: true, Key: { pk: { S: pk }, sk: { S: sk } } }
       const { Item } = (await dynamoDb.tables.call("GetItem", get, operator)) as { Item?: Any }
