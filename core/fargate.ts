@@ -117,6 +117,7 @@ export async function start({ definition, place, token, startedBy, environment }
     count: 1,
     clientToken: token,
     startedBy,
+    tags: Object.entries(JSON.parse(setting("TASK_TAGS")) as Record<string, string>).map(([key, value]) => ({ key, value })),
     networkConfiguration: {
       awsvpcConfiguration: {
         subnets: place.subnets,

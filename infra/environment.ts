@@ -2,6 +2,7 @@ import { type Input, interpolate } from "@pulumi/pulumi"
 import type { Parts } from "./parts.ts"
 import { describeRuntimes } from "./runtime.ts"
 import { type AccountQuotas, euRegion } from "./settings.ts"
+import { tagsOf } from "./tags.ts"
 
 /** Where a task finds the API: from the internet, and from the isolated network, where there is one. */
 export interface Urls {
@@ -41,6 +42,8 @@ export const valuesOf = (parts: Parts, urls?: Urls) => ({
   ...(urls && { API_URL: urls.api, ISOLATED_API_URL: urls.isolated }),
   TASK_IMAGE: interpolate`${parts.registry.repositoryUrl}:${parts.home.imageTag}`,
   TASK_FAMILY: `${parts.home.tenant}-task`,
+  /** What the bill of a container is known by. */
+  TASK_TAGS: JSON.stringify(tagsOf(parts.home)),
   EXECUTION_ROLE_ARN: parts.executionRole.arn,
   DELIVERY_QUEUE_URL: parts.queues.deliveries.url,
   SLOW_DELIVERY_QUEUE_URL: parts.queues.slowDeliveries.url,

@@ -114,10 +114,19 @@ const needs: Record<string, Needs> = {
   "lifecycle/run": all(
     changes,
     signs,
-    knows("ACCOUNT_QUOTAS", "API_URL", "ISOLATED_API_URL", "RUNTIMES", "TASK_IMAGE", "EXECUTION_ROLE_ARN", "TASK_FAMILY"),
+    knows(
+      "ACCOUNT_QUOTAS",
+      "API_URL",
+      "ISOLATED_API_URL",
+      "RUNTIMES",
+      "TASK_IMAGE",
+      "EXECUTION_ROLE_ARN",
+      "TASK_FAMILY",
+      "TASK_TAGS",
+    ),
     may("states:SendTaskSuccess", "states:SendTaskFailure"),
     may("dynamodb:Query", "dynamodb:DeleteItem"),
-    may("ecs:RegisterTaskDefinition", "ecs:RunTask", "ecs:ListTasks", "ecs:StopTask", "iam:PassRole"),
+    may("ecs:RegisterTaskDefinition", "ecs:RunTask", "ecs:TagResource", "ecs:ListTasks", "ecs:StopTask", "iam:PassRole"),
     seconds(60),
   ),
   "lifecycle/park": all(

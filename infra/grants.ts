@@ -65,6 +65,12 @@ const groups = [
       ),
     condition: inClusters,
   },
+  {
+    sid: "TagTasks",
+    actions: ["ecs:TagResource"],
+    on: ({ home, runtimes }: Parts) => distinct(runtimes).map((runtime) => tasksOf(home, runtime)),
+    condition: () => ({ StringEquals: { "ecs:CreateAction": "RunTask" } }),
+  },
   // A list of tasks has no resource to name either.
   { sid: "ListTasks", actions: ["ecs:ListTasks"], on: () => ["*"], condition: inClusters },
   {

@@ -95,6 +95,16 @@ describe("ECS", () => {
     })
   })
 
+  test("what is tagged as it is started takes the right to be tagged then", () => {
+    const input = { taskDefinition: "agent:1", cluster: "tasks", tags: [{ key: "whose", value: "ours" }] }
+    const request = { operation: "RunTask", input, region: "us-east-1", wiring: fixture.wiring }
+    expect(needsOf("AmazonEC2ContainerServiceV20141113", request)[1]).toEqual({
+      action: "ecs:TagResource",
+      resources: [`${ecs}:task/tasks/new`],
+      context: { "ecs:CreateAction": "RunTask" },
+    })
+  })
+
   test("handing on a role takes the right to pass it", () => {
     expect(
       needs("AmazonEC2ContainerServiceV20141113.RegisterTaskDefinition", { executionRoleArn: "execution", taskRoleArn: "task" }),

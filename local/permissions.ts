@@ -165,7 +165,10 @@ const ecs: Needs = (request) => {
   const overrides = recordOf(input.overrides)
   if (operation === "RunTask") {
     const resources = [taskDefinitionArn(input.taskDefinition, request)]
-    return [{ action, resources, context }, ...passRole([overrides.taskRoleArn, overrides.executionRoleArn])]
+    const needed = [{ action, resources, context }, ...passRole([overrides.taskRoleArn, overrides.executionRoleArn])]
+    if (!listOf(input.tags).length) return needed
+    const tagged = [taskArn("new", cluster, request)]
+    return [...needed, { action: "ecs:TagResource", resources: tagged, context: { "ecs:CreateAction": operation } }]
   }
   if (operation === "RegisterTaskDefinition") {
     return [{ action, resources: ["*"] }, ...passRole([input.taskRoleArn, input.executionRoleArn])]

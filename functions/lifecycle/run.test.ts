@@ -1,4 +1,4 @@
-import { ListTasksCommand } from "@aws-sdk/client-ecs"
+import { DescribeTasksCommand, ListTasksCommand } from "@aws-sdk/client-ecs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
 import { addRunning, ecsOf, invoke, items } from "#test/aws.ts"
@@ -45,6 +45,15 @@ describe("a start", () => {
     expect(await containersOf(task)).toHaveLength(1)
     const container = await containerOf(app, account.accountId, task)
     expect((await container.claim()).status).toBe(200)
+  })
+
+  test("works: the container's bill carries the tag of its tenant", async () => {
+    const task = await dispatched()
+    await run(task, "entry 1")
+    const [row] = await stored(task, "run#")
+    const asked = new DescribeTasksCommand({ cluster: row!.cluster, tasks: await containersOf(task), include: ["TAGS"] })
+    const { tasks } = await ecsOf(app, row!.region).send(asked)
+    expect(tasks).toMatchObject([{ tags: [{ key: "dormouse:tenant", value: "dormouse" }] }])
   })
 
   test("works: a task for eu runs there", async () => {
