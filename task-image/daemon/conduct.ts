@@ -78,7 +78,7 @@ const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> =
 /** The files of what the agent has not been told yet, laid where it finds them. */
 const deliverTo = ({ run, user }: Desk, turn: Turn, after: number) => {
   const news = turn.messages.filter(({ sequence }) => sequence > after)
-  return deliver({ root: run.settings.workspace, api: run.api, runId: run.claimed.run.id, user }, news)
+  return deliver({ root: run.settings.workspace, api: run.api, runId: run.claimed.run.id, user, signal: run.stop.signal }, news)
 }
 
 /**
@@ -148,10 +148,18 @@ const stopped = async (desk: Desk, failure: string, result: string | null): Prom
   if (goesOn) await keep.save()
   await storeOutputs(run)
   if (cause === "terminated") return { code: await reportStopped(run, result) }
-  if (cause !== "paused") return { code: await reportFailure(run, failure, result) }
+  return cause === "paused" ? pause(run) : { code: await reportFailure(run, failure, result) }
+}
+
+/** Lets go of the run until there is credit again. */
+export const pause = async (run: Run): Promise<{ code: number }> => {
   run.logs.say("daemon", "The credit is used up: the task goes on when there is some again")
   return (await release(run, { to: "pause" })) ?? { code: stoppedCode }
 }
+
+const cancelled = async (run: Run, result: string | null) => ({
+  code: await reportFailure(run, "The task was cancelled.", result),
+})
 
 /** Lets go of the run. Nothing, where somebody has written meanwhile: then it goes on. */
 const release = async (run: Run, body: Parameters<Run["api"]["release"]>[1]): Promise<{ code: number } | undefined> => {
@@ -166,6 +174,7 @@ const hibernate = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
   const { until, reason } = done.sleep!
   await storeOutputs(run)
   await keep.save()
+  if (run.stop.cancelled.aborted) return cancelled(run, done.text || null)
   run.logs.say("daemon", `The agent sleeps until ${until}: ${reason}`)
   const messages = isOneShot(turn) ? [] : messagesOf(done)
   try {
@@ -186,13 +195,18 @@ const converse = async (desk: Desk, turn: Turn, done: Done, failure: string | un
   const wrong = await storeOutputs(run)
   if (failure ?? wrong) run.logs.say("daemon", (failure ?? wrong)!)
   await keep.save()
+  if (run.stop.cancelled.aborted) return cancelled(run, done.text || null)
   await settleUp(run)
   // Of a turn that could not begin the person is told; its messages do not wait for the same again.
   const { after } = toldBy(keep.told(), turn, null)
   const completed = { turn_number: turn.number, messages: messagesOf(done, failure), after }
   // What was said to the agent while it worked by itself is still a part of this turn: where it waits, it is received next.
-  await isTaken(() => run.api.completeTurn(run.claimed.run.id, completed))
-  return nextTurn(desk, turn)
+  await isTaken(async () => {
+    const { lease } = await run.api.completeTurn(run.claimed.run.id, completed)
+    // Cancelled in this very moment, the task has ended with the turn.
+    run.isEnding = lease.status !== "claimed"
+  })
+  return run.isEnding ? { code: 0 } : nextTurn(desk, turn)
 }
 
 /** Waits for the next turn as long as the container stays warm, then lets go of the run. */
@@ -217,7 +231,7 @@ const nextTurn = async ({ run, keep }: Desk, { number }: Turn): Promise<Next> =>
 
 /** Everything is saved and said already. The turn of a message that has come in this very moment waits for the credit as well. */
 const stopWaiting = async (run: Run, cause: "cancelled" | "paused"): Promise<Next> => {
-  if (cause === "cancelled") return { code: await reportFailure(run, "The task was cancelled.", null) }
+  if (cause === "cancelled") return cancelled(run, null)
   const left = (await release(run, { to: "await_input" })) ?? (await release(run, { to: "pause" }))
   return left ?? { code: await reportStopped(run, null) }
 }

@@ -29,16 +29,21 @@ export const freeName = (name: string, isTaken: (name: string) => boolean): stri
   return free
 }
 
-type Options = { api: Api; runId: string; user: User | undefined }
+type Options = { api: Api; runId: string; user: User | undefined; signal: AbortSignal }
 
 /**
  * Fetches a file to a name in a folder. Each attempt asks for a new address, which is good for a short while, and has its bytes taken
- * from the start.
+ * from the start. Throws with a message for the person who asked, or the reason of the signal.
  */
-export const fetchTo = async ({ api, runId, user }: Options, file: BundleFile, folder: Folder, name: string): Promise<void> => {
+export const fetchTo = async (
+  { api, runId, user, signal }: Options,
+  file: BundleFile,
+  folder: Folder,
+  name: string,
+): Promise<void> => {
   const attempt = async () => {
     const { url } = await api.fileAddress(runId, file.id)
-    const response = await send(new URL(url), { method: "GET", stallSeconds })
+    const response = await send(new URL(url), { method: "GET", signal, stallSeconds })
     const status = response.statusCode ?? 0
     if (status !== 200) {
       response.resume()
@@ -48,9 +53,9 @@ export const fetchTo = async ({ api, runId, user }: Options, file: BundleFile, f
     if (size !== (file.size_bytes ?? size)) throw new Error(`it has ${file.size_bytes} bytes, and ${size} came`)
   }
   try {
-    await persist(attempt, (error) => !(error instanceof Refused))
+    await persist(attempt, (error) => !(error instanceof Refused), signal)
   } catch (error) {
-    if (error instanceof Refused && error.isLost) throw error
+    if (signal.aborted || (error instanceof Refused && error.isLost)) throw error
     const why = error instanceof Error ? error.message : String(error)
     throw new Error(`The file ${file.filename} could not be read: ${why}`)
   }

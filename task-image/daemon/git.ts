@@ -76,7 +76,7 @@ export const clone = async (wanted: Clone): Promise<void> => {
   if (!GitUrl.safeParse(url).success) throw new GitFailed(`${JSON.stringify(url)} is not an address of a repository`)
   if (!GitRef.safeParse(ref).success) throw new GitFailed(`${JSON.stringify(ref)} is not the name of a branch, a tag or a commit`)
   const cloning = () => git(wanted, ["clone", "--quiet", "--no-checkout", "--template=", "--", url, target])
-  await persist(cloning, (error) => error instanceof GitFailed && error.isPassing)
+  await persist(cloning, (error) => error instanceof GitFailed && error.isPassing, wanted.signal)
   await checkOut({ ...wanted, ref: ref.replace(/^refs\/(heads|tags)\//, "") })
 }
 

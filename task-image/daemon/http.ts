@@ -7,7 +7,7 @@ export type Sent = {
   method: string
   headers?: Record<string, string>
   body?: Buffer | Readable
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Gives up when no byte has gone either way for so long. Of the machine's time, since it is the network's. */
   stallSeconds?: number
 }
@@ -50,15 +50,31 @@ export const withTimeout = async <T>(seconds: number, work: (signal: AbortSignal
 /** Waits between attempts, in seconds: two minutes in all. */
 const waits = [0.5, 1, 2, 4, 8, 15, 30, 30, 30]
 
-/** Repeats `work` with growing waits as long as it throws what `isPassing` calls a passing trouble; then throws that. */
-export const persist = async <T>(work: () => Promise<T>, isPassing: (error: unknown) => boolean): Promise<T> => {
-  for (const wait of waits) {
+/**
+ * Repeats `work` with growing waits as long as it throws what `isPassing` calls a passing trouble; then throws that. Once the signal
+ * aborts, whatever `work` throws was only its consequence: its reason is thrown.
+ */
+export const persist = async <T>(
+  work: () => Promise<T>,
+  isPassing: (error: unknown) => boolean,
+  signal?: AbortSignal,
+): Promise<T> => {
+  const attempt = async () => {
+    signal?.throwIfAborted()
     try {
       return await work()
     } catch (error) {
-      if (!isPassing(error)) throw error
+      signal?.throwIfAborted()
+      throw error
     }
-    await sleep(wait * 1000)
   }
-  return work()
+  for (const wait of waits) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (signal?.aborted || !isPassing(error)) throw error
+    }
+    await sleep(wait * 1000, signal)
+  }
+  return attempt()
 }

@@ -17,7 +17,7 @@ type Folders = {
 const caches = new Set(["agent/.cache", "agent/.npm"])
 
 /** What of a container is there again in the next one: workspace, home, and what the agent has been told. */
-export const createKeep = ({ claimed, api, logs, settings }: Run, { home, memory, user }: Folders) => {
+export const createKeep = ({ claimed, api, logs, settings, stop }: Run, { home, memory, user }: Folders) => {
   const leftOut = new Set<string>()
   const checkpoints = createCheckpoints({
     runId: claimed.run.id,
@@ -26,7 +26,7 @@ export const createKeep = ({ claimed, api, logs, settings }: Run, { home, memory
       { name: "agent", path: home },
       { name: "daemon", path: memory },
     ],
-    store: createRemoteStore(api, claimed.run.id),
+    store: createRemoteStore(api, claimed.run.id, { reading: stop.signal, writing: stop.cancelled }),
     ...(user && { user }),
     leave: (path) => caches.has(path),
     onLeftOut: (path, why) => {
@@ -45,7 +45,10 @@ export const createKeep = ({ claimed, api, logs, settings }: Run, { home, memory
       told = written = readTold(memory)
       return true
     },
-    /** Throws with a sentence for the person who follows the task where it cannot be stored. */
+    /**
+     * Throws with a sentence for the person who follows the task where it cannot be stored. That of a cancelled task is not waited for:
+     * nobody will ever restore it.
+     */
     save: async (): Promise<void> => {
       if (told !== written) writeTold(memory, told)
       written = told
@@ -53,6 +56,7 @@ export const createKeep = ({ claimed, api, logs, settings }: Run, { home, memory
         if (await checkpoints.save()) logs.say("daemon", "The workspace is saved")
       } catch (error) {
         if (error instanceof Refused && error.isLost) throw error
+        if (stop.cancelled.aborted) return
         throw new Error(`The workspace could not be saved: ${error instanceof Error ? error.message : error}`)
       }
     },

@@ -6,12 +6,17 @@ export type StopCause = "cancelled" | "terminated" | "paused" | "runtime_limit" 
 
 /** Something that can be stopped once, by itself or with what it is a part of; everybody who works on it listens. */
 export const createStop = (whole?: { signal: AbortSignal }) => {
-  const controller = new AbortController()
+  const [controller, cancelled] = [new AbortController(), new AbortController()]
   const signal = whole ? AbortSignal.any([whole.signal, controller.signal]) : controller.signal
   return {
     signal,
-    request: (cause: StopCause) => controller.abort(cause),
+    request: (cause: StopCause) => {
+      if (cause === "cancelled") cancelled.abort(cause)
+      controller.abort(cause)
+    },
     cause: () => signal.reason as StopCause | undefined,
+    /** Also where another cause came first. */
+    cancelled: cancelled.signal,
   }
 }
 

@@ -6,7 +6,7 @@ import { withHouse } from "./house.ts"
 import type { User } from "./isolation.ts"
 import type { Delivered } from "./prompts.ts"
 
-type Options = { root: string; api: Api; runId: string; user: User | undefined }
+type Options = { root: string; api: Api; runId: string; user: User | undefined; signal: AbortSignal }
 
 /** Lays the files of messages into `input/`, beside what is there. Answers the messages with the paths of their files. */
 export const deliver = async (options: Options, messages: Turn["messages"]): Promise<Delivered[]> => {

@@ -79,6 +79,9 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
     onBeat: (beat) => heed(run, beat),
     onLost: lose,
   })
+  // A task that was cancelled is told so by stopping its container as well: then there is no more to save than its outputs.
+  const askWhy = () => void (stop.cause() === "terminated" && api.beat(attempt.id).catch(() => undefined))
+  stop.signal.aborted ? askWhy() : stop.signal.addEventListener("abort", askWhy, { once: true })
   for (const notice of settings.notices) logs.say("daemon", notice)
   logs.say("daemon", `Claimed run ${attempt.id} of task ${task.id}, attempt ${attempt.attempt}: ${task.title}`)
   try {

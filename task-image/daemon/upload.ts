@@ -16,11 +16,17 @@ export class UploadFailed extends Error {
 type Place = { upload_url: string; method: "PUT"; headers: Record<string, string> }
 
 /** Puts `size` bytes there, once. Throws `UploadFailed`. */
-export const upload = async ({ upload_url, method, headers }: Place, body: NonNullable<Sent["body"]>, size: number) => {
+export const upload = async (
+  { upload_url, method, headers }: Place,
+  body: NonNullable<Sent["body"]>,
+  size: number,
+  signal?: AbortSignal,
+) => {
   const { status, text } = await put(new URL(upload_url), {
     method,
     headers: { ...headers, "content-length": String(size) },
     body,
+    signal,
   })
   if (status < 200 || status > 299) throw new UploadFailed(`the store answered ${status} ${text.slice(0, 200)}`, status)
 }

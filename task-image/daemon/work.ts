@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises"
 import type { CloneSource } from "../../core/git.ts"
 import { Refused } from "./api.ts"
 import { Damaged } from "./checkpoint/manifest.ts"
-import { conduct, type Desk } from "./conduct.ts"
+import { conduct, type Desk, pause } from "./conduct.ts"
 import { equip, makeFolder } from "./equipment.ts"
 import { whyFailed } from "./failure.ts"
 import { whatIsLacking } from "./image.ts"
@@ -31,7 +31,7 @@ export const work = async (run: Run): Promise<number> => {
   } catch (error) {
     // The next attempt may find again what this one could not reach.
     if (error instanceof Unreachable || (error instanceof Refused && error.isLost)) throw error
-    return await giveUp(run, error)
+    return await giveUp(run, error, desk !== undefined)
   } finally {
     watch.close()
     await desk?.session.close()
@@ -44,7 +44,7 @@ class Unreachable extends Error {
 }
 
 const prepare = async (run: Run) => {
-  const { claimed, api, logs, settings } = run
+  const { claimed, api, logs, settings, stop } = run
   await mkdir(settings.workspace, { recursive: true })
   const isolation = (await chooseIsolation(settings.workspace)) ?? { wrapper: [] }
   const isOpen = !isolation.user && isolation.wrapper.length === 0
@@ -56,14 +56,17 @@ const prepare = async (run: Run) => {
   const home = await makeFolder("dormouse-agent-", user)
   const keep = createKeep(run, { home, memory: await makeFolder("dormouse-memory-", undefined), user })
   const isRestored = await keep.restore().catch((error: unknown) => {
-    throw error instanceof Damaged || (error instanceof Refused && !error.isPassing) ? error : new Unreachable(String(error))
+    throw error === stop.cause() || error instanceof Damaged || (error instanceof Refused && !error.isPassing)
+      ? error
+      : new Unreachable(String(error))
   })
   if (isRestored) logs.say("daemon", "The workspace is as it was")
   const { bundle, run: attempt } = claimed
   const sourcesNow = () => api.sources(attempt.id)
   const sources = bundle.has_sources ? await sourcesNow() : { repositories: [], skills: [] }
   const { repositories } = sources
-  if (!isRestored) await prepareWorkspace({ root: settings.workspace, bundle, repositories, api, runId: attempt.id, user })
+  const place = { root: settings.workspace, api, runId: attempt.id, user, signal: stop.signal }
+  if (!isRestored) await prepareWorkspace({ ...place, bundle, repositories })
   const equipment = await equip(run, isolation, home, sources)
   logs.say("daemon", "Workspace is ready")
   const session = await createSession(run, { isolation, equipment })
@@ -78,10 +81,13 @@ const prepare = async (run: Run) => {
 }
 
 /** What could not be done is said, with the outputs that there are. */
-const giveUp = async (run: Run, error: unknown): Promise<number> => {
+const giveUp = async (run: Run, error: unknown, isPrepared: boolean): Promise<number> => {
   const { stop, claimed } = run
+  const isInterrupted = error === stop.cause()
   const whyStopped = stop.cause() && whyFailed({ outcome: {}, cause: stop.cause(), refusal: undefined, bundle: claimed.bundle })
-  await storeOutputs(run)
+  // Half of what was stored before would be restored by then, and nothing new is made.
+  if (isPrepared || !isInterrupted) await storeOutputs(run)
+  if (stop.cause() === "paused" && isInterrupted) return (await pause(run)).code
   if (stop.cause() === "terminated") return reportStopped(run, null)
   return reportFailure(run, whyStopped ?? (error instanceof Error ? error.message : String(error)), null)
 }

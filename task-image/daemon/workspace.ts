@@ -16,6 +16,7 @@ type Options = {
   api: Api
   runId: string
   user: User | undefined
+  signal: AbortSignal
 }
 
 /**

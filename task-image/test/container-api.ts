@@ -15,6 +15,7 @@ import {
   CompleteTurn,
   Fail,
   Heartbeat,
+  type Lease,
   type LogLine,
   PrepareCheckpoint,
   PrepareModelRequest,
@@ -86,6 +87,8 @@ const createPlay = ({ bundle }: Options) => ({
   signals: [] as z.infer<typeof Beat>["signals"],
   runtimeSeconds: bundle.time_left_seconds,
   mode: bundle.turn.mode,
+  /** Other than `claimed` where somebody has ended the run. */
+  leaseStatus: "claimed" as z.infer<typeof Lease>["status"],
   /** Whether somebody reads what is said. */
   isFollowed: true,
   /** The turn that `recv` hands out, once there is one that the container does not know. */
@@ -96,6 +99,8 @@ const createPlay = ({ bundle }: Options) => ({
   trouble: (_path: string): Trouble => undefined,
   /** The same for uploads. */
   storeTrouble: (): Trouble => undefined,
+  /** Waited for in the middle of a download from the store, and before an object of a checkpoint is given or taken. */
+  transfer: async (_path: string): Promise<void> => undefined,
 })
 
 type Stage = Options & {
@@ -197,10 +202,10 @@ const check = <T>({ seen }: Stage, schema: z.ZodType<T>, body: unknown): T => {
   throw new Problem(422, "The request is not valid.")
 }
 
-const leaseOf = ({ now, runId }: Stage) => ({
+const leaseOf = ({ now, runId, play }: Stage) => ({
   run_id: runId,
   task_id: "tsk_1",
-  status: "claimed" as const,
+  status: play.leaseStatus,
   claim_token_hash: sha256(claimToken),
   heartbeat_at: now().toISOString(),
   lease_until: new Date(now().getTime() + 120_000).toISOString(),
@@ -333,7 +338,8 @@ const receive = async (stage: Stage, query: unknown): Promise<z.infer<typeof Rec
   }
 }
 
-const serveObject = async ({ objects }: Stage, request: IncomingMessage, response: ServerResponse, name: string) => {
+const serveObject = async ({ objects, play }: Stage, request: IncomingMessage, response: ServerResponse, name: string) => {
+  await play.transfer(name)
   if (request.method === "GET") return response.writeHead(objects.has(name) ? 200 : 404).end(objects.get(name))
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part)
@@ -343,7 +349,12 @@ const serveObject = async ({ objects }: Stage, request: IncomingMessage, respons
 }
 
 const serveStore = async (stage: Stage, request: IncomingMessage, response: ServerResponse, id: string) => {
-  if (request.method === "GET") return response.end(stage.files?.[id])
+  if (request.method === "GET") {
+    const content = Buffer.from(stage.files?.[id] ?? "")
+    response.writeHead(200).write(content.subarray(0, 1))
+    await stage.play.transfer(id)
+    return response.end(content.subarray(1))
+  }
   const text = await readText(request)
   const trouble = stage.play.storeTrouble()
   if (typeof trouble === "string") return response.destroy()
