@@ -1,9 +1,8 @@
-import type { Graph, Resource } from "../graph.ts"
+import type { Graph } from "../graph.ts"
+import { body, definition, drop, edit, find, type Json, statement } from "./break.ts"
 
 /** A fault put into a good stack: the policy that has to find it, what it is, and how it is done. */
 type Breakage = [policy: string, what: string, breakIt: (graph: Graph) => void]
-
-type Json = Record<string, unknown>
 
 export const breakages: Breakage[] = [
   [
@@ -361,49 +360,3 @@ export const breakages: Breakage[] = [
 ]
 
 const queueAtHome = "arn:aws:sqs:us-east-1:000000000000:dormouse-undelivered"
-
-/** A resource by its kind and name. */
-function find(graph: Graph, name: string): Resource {
-  const found = graph.resources.find(
-    (resource) => `${resource.type.split(":").at(-1)} ${resource.name}` === name && resource.custom,
-  )
-  if (!found) throw new Error(`There is no ${name}`)
-  return found
-}
-
-function edit(name: string, change: (inputs: Json) => unknown) {
-  return (graph: Graph) => void change(find(graph, name).inputs)
-}
-
-function drop(name: string) {
-  return (graph: Graph) => {
-    const gone = find(graph, name)
-    graph.resources = graph.resources.filter((resource) => resource !== gone)
-  }
-}
-
-/** Changes one statement of a policy. */
-function statement(name: string, sid: string, change: (statement: Json) => unknown) {
-  return edit(name, (inputs) => {
-    const policy = JSON.parse(String(inputs.policy)) as { Statement: Json[] }
-    const found = policy.Statement.find(({ Sid }) => Sid === sid)
-    if (!found) throw new Error(`${name} has no statement ${sid}`)
-    change(found)
-    inputs.policy = JSON.stringify(policy)
-  })
-}
-
-function definition(change: (text: string) => string) {
-  return edit("StateMachine task", (machine) => (machine.definition = changed(String(machine.definition), change)))
-}
-
-function body(change: (text: string) => string) {
-  return edit("RestApi api", (api) => (api.body = changed(String(api.body), change)))
-}
-
-/** A change that finds nothing to change would prove nothing. */
-function changed(text: string, change: (text: string) => string) {
-  const result = change(text)
-  if (result === text) throw new Error("The breakage changes nothing")
-  return result
-}
