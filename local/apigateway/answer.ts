@@ -67,5 +67,9 @@ export function sendHead(response: ServerResponse, requestId: string, prelude: P
 /** Writes one chunk and waits until the client has room for the next; throws once the client has left. */
 export async function sendChunk(response: ServerResponse, bytes: Uint8Array) {
   if (response.destroyed) throw new Error("The client has left")
-  if (!response.write(bytes)) await Promise.race([once(response, "drain"), once(response, "close")])
+  if (response.write(bytes)) return
+  const either = new AbortController()
+  const { signal } = either
+  // What does not happen must not be listened for any longer: a stream has many chunks.
+  await Promise.race([once(response, "drain", { signal }), once(response, "close", { signal })]).finally(() => either.abort())
 }
