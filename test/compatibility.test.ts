@@ -48,7 +48,12 @@ describe.each(kept)(
   },
 )
 
-describe("what is kept next", () => {
+describe("what there is today", () => {
+  test("is frozen: `npm run freeze` where this fails", () => {
+    const newest = kept.toSorted((a, b) => a.date.localeCompare(b.date)).at(-1)!
+    expect(JSON.parse(JSON.stringify({ ...today, date: newest.date, about: newest.about }))).toEqual(newest)
+  })
+
   test("has a payload of each state, with the fields that the state sends", () => {
     const sent = Object.fromEntries(states().map(([name, { Arguments }]) => [name, Object.keys(Arguments.Payload)]))
     expect(Object.fromEntries(Object.entries(today.payloads).map(([name, payload]) => [name, Object.keys(payload)]))).toEqual(
