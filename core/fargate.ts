@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import {
+  ConflictException,
   type ContainerDefinition,
   ECSClient,
   InvalidParameterException,
@@ -108,7 +109,10 @@ interface Start {
   environment: Record<string, string>
 }
 
-/** Starts a container; the same start again is the same container. Answers its ARN. Throws `Capacity` and `Refused`. */
+/**
+ * Starts a container; the same start again is the same container, even where our settings have changed since. Answers its ARN. Throws
+ * `Capacity` and `Refused`.
+ */
 export async function start({ definition, place, token, startedBy, environment }: Start): Promise<string> {
   const command = new RunTaskCommand({
     cluster: place.cluster,
@@ -136,6 +140,9 @@ export async function start({ definition, place, token, startedBy, environment }
     throw new Capacity(failures.map(({ reason }) => reason).join(", ") || "ECS started nothing")
   } catch (error) {
     if (error instanceof InvalidParameterException) throw new Refused(error.message)
+    // The token's first start said other words, such as those of the version before this one.
+    const [earlier] = error instanceof ConflictException ? (error.resourceIds ?? []) : []
+    if (earlier) return earlier
     if (error instanceof Error && /capacity|limit/i.test(error.message)) throw new Capacity(error.message)
     throw error
   }

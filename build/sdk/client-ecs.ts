@@ -25,3 +25,4 @@ export const ListTasksCommand = jsonCommand("ListTasks", ecs)
 export const StopTaskCommand = jsonCommand("StopTask", { ...ecs, output: converting(["task"], dates) })
 
 export const InvalidParameterException = named("InvalidParameterException")
+export const ConflictException = named("ConflictException")

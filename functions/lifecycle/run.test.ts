@@ -1,7 +1,8 @@
 import { DescribeTasksCommand, ListTasksCommand } from "@aws-sdk/client-ecs"
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
-import { addRunning, ecsOf, invoke, items } from "#test/aws.ts"
+import { addRunning, ecsOf, type Item, invoke, items, tableOf } from "#test/aws.ts"
 import { containerOf, forgetArn, statusOf, type Task } from "#test/container.ts"
 import { newAgent, newTask } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
@@ -86,6 +87,24 @@ describe("a start", () => {
     expect(await stored(task, "run#")).toHaveLength(1)
     expect(await stored(task, "wait#")).toMatchObject([{ token: "three" }])
     expect(await containersOf(task)).toHaveLength(1)
+  })
+
+  test("twice: the same entry again is the same container, though it would be started otherwise by now", async () => {
+    const task = await dispatched()
+    const agent = await newAgent(account, { runtime: { containerImage: "alpine:3", agentRuntime: "pi" } })
+    const other = await newTask(account, agent.id)
+    for (const one of [task, other]) await run(one, "entry 1")
+    const container = await containerOf(app, account.accountId, task)
+    // The first try did not live to say which container it is, and what it said to ECS is not what is said now.
+    await forgetArn(app, account.accountId, container)
+    const [{ pk, sk }, { taskDefinition }] = await Promise.all(
+      [task, other].map(async (one) => (await stored(one, "run#"))[0]!) as [Promise<Item>, Promise<Item>],
+    )
+    const change = { UpdateExpression: "SET taskDefinition = :other", ExpressionAttributeValues: { ":other": taskDefinition } }
+    await tableOf(app).send(new UpdateCommand({ TableName: "dormouse", Key: { pk, sk }, ...change }))
+    await run(task, "entry 1", "again")
+    expect(await containersOf(task)).toEqual([container.arn])
+    expect(await stored(task, "run#")).toMatchObject([{ containerArn: container.arn }])
   })
 
   test("meanwhile: the same entry twice at once is one container once the refused one was tried again", async () => {
