@@ -16,8 +16,11 @@ interface Delivered {
   statusCode: number
 }
 
-/** What a call takes at most. */
-const mostStatements = 25
+/**
+ * What a call takes at most; and how long those that wait for it wait, as it is some milliseconds' work. On a connection that is dead it
+ * would be the function's whole time, and all of its deliveries would be told twice.
+ */
+const limits = { most: 25, patienceMs: 3_000 }
 
 /** What changes; and what is true of a delivery only as long as it is on its way, with the index of the sweeper. */
 const changed = ["status", "attemptCount", "sweeps", "lastStatusCode", "deliveredAt"]
@@ -41,7 +44,7 @@ const statementFor = ({ delivery, statusCode }: Delivered) => {
  * Writes down that a delivery was accepted, unless somebody else has written down the same attempt. Throws where neither is sure: then
  * the caller has to write by itself.
  */
-export const record = Many.together(mostStatements, async (all: Delivered[]): Promise<PromiseSettledResult<void>[]> => {
+export const record = Many.together(limits, async (all: Delivered[]): Promise<PromiseSettledResult<void>[]> => {
   const { Responses = [] } = await documents.send(new BatchExecuteStatementCommand({ Statements: all.map(statementFor) }))
   return Responses.map(outcomeOf)
 })

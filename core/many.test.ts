@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises"
 import { describe, expect, test } from "vitest"
 import * as Many from "./many.ts"
 
@@ -33,7 +34,7 @@ describe("calls that are made together", () => {
   /** A call that doubles numbers, and refuses odd ones. What it was given is written down. */
   const doubling = (most: number) => {
     const calls: number[][] = []
-    const double = Many.together(most, async (numbers: number[]) => {
+    const double = Many.together({ most, patienceMs: 60_000 }, async (numbers: number[]) => {
       calls.push(numbers)
       if (numbers.includes(0)) throw new Error("There is no double of nothing")
       return numbers.map((n) =>
@@ -69,7 +70,20 @@ describe("calls that are made together", () => {
   })
 
   test("fail where an answer is missing, and do not wait for ever", async () => {
-    const silent = Many.together<number, number>(10, async () => [])
+    const silent = Many.together<number, number>({ most: 10, patienceMs: 60_000 }, async () => [])
     await expect(silent(1)).rejects.toThrow("There is no answer to it")
+  })
+
+  test("fail where a call never answers, and what comes after that has a call of its own", async () => {
+    let calls = 0
+    const stuckOnce = Many.together({ most: 10, patienceMs: 20 }, async (numbers: number[]) => {
+      if (++calls === 1) await new Promise(() => undefined)
+      return numbers.map((value) => ({ status: "fulfilled" as const, value }))
+    })
+    const first = stuckOnce(1)
+    await setImmediate()
+    const second = stuckOnce(2)
+    await expect(first).rejects.toThrow("There was no answer within 20 milliseconds")
+    expect(await second).toBe(2)
   })
 })

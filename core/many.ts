@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises"
-import { sleep } from "./clock.ts"
+import { after, sleep } from "./clock.ts"
 
 /** What one call has found, and the keys that DynamoDB had no time for. */
 interface Found<Key, Row> {
@@ -28,10 +28,13 @@ export async function rows<Key extends object, Row>(
 
 /**
  * Makes of a call that does many things at once one that does one: what is asked for in the same moment, or while a call is under way,
- * goes with the next, at most so many together. `call` answers how each has gone, in the order of what it was given; where it throws,
- * all have failed.
+ * goes with the next, at most so many together. `call` answers how each has gone, in the order of what it was given; where it throws, or
+ * answers nothing for so many milliseconds, all have failed, and the next call is made.
  */
-export function together<Item, Result>(most: number, call: (items: Item[]) => Promise<PromiseSettledResult<Result>[]>) {
+export function together<Item, Result>(
+  { most, patienceMs }: { most: number; patienceMs: number },
+  call: (items: Item[]) => Promise<PromiseSettledResult<Result>[]>,
+) {
   const waiting: { item: Item; fulfil: (result: Result) => void; reject: (reason: unknown) => void }[] = []
   let isBusy = false
 
@@ -40,7 +43,8 @@ export function together<Item, Result>(most: number, call: (items: Item[]) => Pr
     await setImmediate()
     while (waiting.length) {
       const some = waiting.splice(0, most)
-      const settled = await call(some.map(({ item }) => item)).catch((reason: unknown) => some.map(() => failed(reason)))
+      const answers = call(some.map(({ item }) => item))
+      const settled = await within(patienceMs, answers).catch((reason: unknown) => some.map(() => failed(reason)))
       for (const [i, { fulfil, reject }] of some.entries()) {
         const one = settled[i] ?? failed(new Error("There is no answer to it"))
         if (one.status === "fulfilled") fulfil(one.value)
@@ -58,3 +62,12 @@ export function together<Item, Result>(most: number, call: (items: Item[]) => Pr
 }
 
 const failed = (reason: unknown) => ({ status: "rejected" as const, reason })
+
+/** What a promise comes to, unless that takes longer. */
+async function within<Result>(ms: number, promise: Promise<Result>): Promise<Result> {
+  let cancel: () => void = () => undefined
+  const late = new Promise<never>((_, reject) => {
+    cancel = after(ms, () => reject(new Error(`There was no answer within ${ms} milliseconds`)))
+  })
+  return Promise.race([promise, late]).finally(cancel)
+}
