@@ -15,6 +15,8 @@ export interface Lived {
   types: string[]
   /** What was wrong with it. */
   wrong: string[]
+  /** Whether it came to the call that was to fail. */
+  isReached: boolean
 }
 
 /** A fault in a scenario. */
@@ -88,7 +90,7 @@ export const openLab = async () => {
       ...(isFree || end === status ? [] : [`it is ${end}, not ${status}`]),
       ...(isFree || !expected || `${types}` === `${expected}` ? [] : [`it lived ${types}`]),
     ]
-    return { calls: own.calls, types, wrong }
+    return { calls: own.calls, types, wrong, isReached: own.faulted !== undefined }
   }
 
   const remove = async (own: Life, removal: (life: Life) => Promise<unknown>) => {
@@ -108,7 +110,7 @@ export const openLab = async () => {
       try {
         return await outcome(scenario, fault, expected)
       } catch (error) {
-        return { calls: [], types: [], wrong: [String((error as Error).stack)] }
+        return { calls: [], types: [], wrong: [String((error as Error).stack)], isReached: true }
       } finally {
         const lived = life
         life = undefined
@@ -165,15 +167,20 @@ export const survey = async (lab: Lab) => {
   return { normal, points }
 }
 
-/** Lives through a point. Answers what was wrong. */
-export const tryPoint = async (lab: Lab, { scenario, fault }: Point, normal: Map<string, Lived>) =>
-  (await lab.live(scenario, fault, normal.get(scenario)!.types)).wrong
+/** Lives through a point. Where the sweep had nothing to do that would make the call, it is lived again. */
+export async function tryPoint(lab: Lab, { scenario, fault }: Point, normal: Map<string, Lived>): Promise<Lived> {
+  const { types } = normal.get(scenario)!
+  let lived = await lab.live(scenario, fault, types)
+  for (let i = 0; i < moreLives && !lived.isReached && lived.wrong.length === 0; i++)
+    lived = await lab.live(scenario, fault, types)
+  return lived
+}
 
 /** Lives through the points. Answers what was wrong, point by point. */
 export const tryPoints = async (lab: Lab, points: Point[], normal: Map<string, Lived>) => {
   const broken = new Map<Point, string[]>()
   for (const point of points) {
-    const wrong = await tryPoint(lab, point, normal)
+    const { wrong } = await tryPoint(lab, point, normal)
     if (wrong.length) broken.set(point, wrong)
   }
   return broken

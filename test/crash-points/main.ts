@@ -12,6 +12,7 @@ import type { Point } from "./lab.ts"
 /** A point that a process has tried, and what was wrong. */
 export interface Tried extends Point {
   wrong: string[]
+  isReached: boolean
 }
 
 const root = join(import.meta.dirname, "../..")
@@ -87,6 +88,11 @@ for (const { scenario, fault, wrong } of broken)
     `${scenario}: ${fault.mode} at call ${fault.index} (${fault.operation}) of ${fault.transition}: ${wrong.join("; ")}`,
   )
 console.log(table(tried))
-console.log(`${tried.length} crash points in ${seconds} s, of which ${broken.length} broke an invariant`)
+const missed = tried.filter(({ isReached }) => !isReached)
+for (const { scenario, fault } of missed)
+  console.log(`${scenario}: no sweep came to call ${fault.index} (${fault.operation}), ${fault.mode}`)
+console.log(
+  `${tried.length} crash points in ${seconds} s, of which ${broken.length} broke an invariant and ${missed.length} were never come to`,
+)
 writeSection("crash points", table(tried))
 process.exitCode = broken.length ? 1 : 0

@@ -6,7 +6,8 @@ import type { Tried } from "./main.ts"
 const lab = await openLab()
 const { normal, points } = await survey(lab)
 process.on("message", async (point: Point) => {
-  const tried: Tried = { ...point, wrong: await tryPoint(lab, point, normal) }
+  const { wrong, isReached } = await tryPoint(lab, point, normal)
+  const tried: Tried = { ...point, wrong, isReached }
   process.send!(tried)
 })
 process.on("disconnect", async () => {
