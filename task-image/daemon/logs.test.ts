@@ -19,7 +19,7 @@ const pass = async (seconds: number, each: () => void = () => undefined) => {
 }
 
 /** A log whose batches are taken, each held to the protocol. */
-const startLog = (answer: { is_followed?: boolean } = { is_followed: false }) => {
+const startLog = (answer: { is_followed?: boolean } = { is_followed: false }, answersAfterMs = 0) => {
   const batches: Line[][] = []
   const refused: number[] = []
   const begun = millis()
@@ -34,6 +34,7 @@ const startLog = (answer: { is_followed?: boolean } = { is_followed: false }) =>
       expect(sequence).toBe(batches.push(lines) + refused.length)
       sentAt.push((millis() - begun) / 1000)
       if (lines.some(({ message }) => message === "refuse me")) throw new Error("no")
+      if (answersAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, answersAfterMs))
       return answer
     },
     onRefused: (_, lines) => refused.push(lines),
@@ -122,6 +123,18 @@ describe("a log that nobody reads", () => {
     expect(log.messages().at(-1)).toBe("The turn is over")
     await pass(4, () => log.say("agent_stdout", "next"))
     expect(log.sentAt.slice(6)).toEqual([33, 34, 36])
+  })
+
+  test("pauses after a burst too, of whose batches each is under way for a while", async () => {
+    const log = startLog({ is_followed: false }, 20)
+    for (let i = 0; i < 5 * logBatchLines; i++) log.say("agent_stdout", "burst")
+    for (let i = 0; i < 100; i++) {
+      await vi.advanceTimersByTimeAsync(5)
+      log.say("agent_stdout", "and")
+    }
+    expect(log.sentAt).toEqual([0, 0.02, 0.04, 0.06, 0.08])
+    await pass(30)
+    expect(log.batches.map((batch) => batch.length)).toEqual([200, 200, 200, 200, 200, 100])
   })
 })
 

@@ -40,6 +40,8 @@ export const createLogs = ({ send, onRefused, print, secrets }: Options) => {
   let waitingBytes = 0
   let sequence = 0
   let sending: Promise<void> = Promise.resolve()
+  /** Those of `sendAll` that were called for and have not ended. */
+  let underWay = 0
   let stopTimer: (() => void) | undefined
   let pauseSeconds = shortest
   let answeredAt = 0
@@ -55,15 +57,16 @@ export const createLogs = ({ send, onRefused, print, secrets }: Options) => {
     schedule()
   }
 
-  /** A moment is left for the lines that come with the first one. */
+  /** A moment is left for the lines that come with the first one. What is under way looks at its end what is due by then. */
   const schedule = () => {
-    if (waiting.length === 0) return
+    if (underWay > 0 || waiting.length === 0) return
     if (waiting.length >= logBatchLines || waitingBytes >= logBatchBytes - envelopeBytes) return void sendWaiting()
     stopTimer ??= after(Math.max(shortest * 1000, answeredAt + pauseSeconds * 1000 - millis()), () => void sendWaiting())
   }
 
   const sendWaiting = (): Promise<void> => {
     unschedule()
+    underWay++
     sending = sending.then(sendAll)
     return sending
   }
@@ -88,6 +91,7 @@ export const createLogs = ({ send, onRefused, print, secrets }: Options) => {
       pauseSeconds = Math.min(pauseSeconds * 2, longest)
       hear(answer ?? {})
     }
+    underWay--
     reschedule()
   }
 
