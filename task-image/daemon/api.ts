@@ -34,7 +34,15 @@ import {
 } from "../../core/protocol.ts"
 import { persist, readAll, send, withTimeout } from "./http.ts"
 
-export type Claimed = z.infer<typeof Claim>["claim"]
+const { claim } = Claim.shape
+
+/**
+ * A claim as an API answers it that may be older than this container: it has promised what is left of the task's time to those that start
+ * today, and one of yesterday's says it with the first renewal of the lease only.
+ */
+const AnyClaim = Claim.extend({ claim: claim.extend({ bundle: claim.shape.bundle.partial({ time_left_seconds: true }) }) })
+
+export type Claimed = z.infer<typeof AnyClaim>["claim"]
 export type Bundle = Claimed["bundle"]
 export type Turn = Bundle["turn"]
 export type AgentMessage = NonNullable<z.input<typeof CompleteTurn>["messages"]>[number]
@@ -91,7 +99,7 @@ export const createApi = (base: string, token: string, onBeat: (beat: z.infer<ty
   const of = (runId: string) => `/agent/tasks/${encodeURIComponent(runId)}`
 
   return {
-    claim: (body: z.infer<typeof ClaimNext>) => call(Claim, "POST", "/agent/tasks/claim-next", body),
+    claim: (body: z.infer<typeof ClaimNext>) => call(AnyClaim, "POST", "/agent/tasks/claim-next", body),
     /** Not repeated: who holds the lease decides when to try again. */
     beat: async (runId: string) => {
       const beat = await once(Beat, "POST", `${of(runId)}/heartbeat`, {})

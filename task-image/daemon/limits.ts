@@ -32,7 +32,7 @@ type Options = { bundle: Bundle; claimedAt: number; stop: Stop; onSoftFinish: (s
  */
 export const watchLimits = ({ bundle: { limits, time_left_seconds }, claimedAt, stop, onSoftFinish }: Options) => {
   const { max_runtime_seconds: max, soft_finish_after_seconds: soft, max_runtime_per_turn_seconds: perTurn } = limits
-  let left = time_left_seconds * 1000
+  let left = (time_left_seconds ?? max) * 1000
   let since: number | undefined = claimedAt
   let isToFinish = false
   let [stopTotal, stopSoft, stopTurn] = [nothing, nothing, nothing]

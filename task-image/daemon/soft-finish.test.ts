@@ -35,6 +35,16 @@ test("a container that comes when the time to finish has begun tells its agent s
   expect(await finish(stage)).toEqual([expect.stringMatching(/in 6(\.\d)? minutes/)])
 })
 
+test("where the API does not say yet what is left, a container has all of it until a renewal of its lease says otherwise", async () => {
+  const stage = await startStage({ bundle: { limits, time_left_seconds: undefined }, script })
+  stage.api.play.runtimeSeconds = 400
+  await stage.untilAsked(0)
+  expect(timesAsked(stage)).toBe(0)
+  await stage.move(31)
+  await stage.until(() => timesAsked(stage) === 1)
+  expect(await finish(stage)).toHaveLength(1)
+})
+
 test("an agent is told to finish up when the API says that less is left than was thought, and once", async () => {
   const stage = await startStage({ bundle: { limits }, script })
   await stage.untilAsked(0)

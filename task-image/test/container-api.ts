@@ -6,8 +6,6 @@ import type { Sources } from "../../core/git.ts"
 import {
   AppendLogs,
   type Beat,
-  type Bundle,
-  type Claim,
   ClaimNext,
   CommitCheckpoint,
   Complete,
@@ -29,6 +27,7 @@ import {
   SaySoFar,
   storedRequestHeader,
 } from "../../core/protocol.ts"
+import type { Bundle, Claimed } from "../daemon/api.ts"
 
 export const claimToken = "claim-token-canary-5f1d"
 
@@ -39,7 +38,7 @@ export type Trouble = number | "hangup" | "lost answer" | undefined
 
 type Options = {
   runId: string
-  bundle: z.infer<typeof Bundle>
+  bundle: Bundle
   now: () => Date
   modelUrl: string
   /** The contents of input and reference files, by id. */
@@ -85,7 +84,7 @@ const createSeen = ({ bundle }: Options) => ({
 /** What a test may have the API do. */
 const createPlay = ({ bundle }: Options) => ({
   signals: [] as z.infer<typeof Beat>["signals"],
-  runtimeSeconds: bundle.time_left_seconds,
+  runtimeSeconds: bundle.time_left_seconds ?? bundle.limits.max_runtime_seconds,
   mode: bundle.turn.mode,
   /** Other than `claimed` where somebody has ended the run. */
   leaseStatus: "claimed" as z.infer<typeof Lease>["status"],
@@ -211,7 +210,7 @@ const leaseOf = ({ now, runId, play }: Stage) => ({
   lease_until: new Date(now().getTime() + 120_000).toISOString(),
 })
 
-const claim = (stage: Stage, body: unknown): z.infer<typeof Claim> => {
+const claim = (stage: Stage, body: unknown): { claim: Claimed } => {
   const { run_token_hash } = check(stage, ClaimNext, body)
   if (stage.runTokenHash && stage.runTokenHash !== run_token_hash) throw new Problem(409, "The run is claimed already.")
   stage.runTokenHash = run_token_hash

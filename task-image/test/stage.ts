@@ -7,15 +7,13 @@ import { fileURLToPath } from "node:url"
 import { expect, onTestFinished } from "vitest"
 import type { z } from "zod"
 import type { Sources } from "../../core/git.ts"
-import type { Bundle } from "../../core/protocol.ts"
 import { type Script, startModelServer } from "../../test/model-server.ts"
+import type { Bundle } from "../daemon/api.ts"
 import { claimToken, startContainerApi } from "./container-api.ts"
-
-type BundleOf = z.infer<typeof Bundle>
 
 const daemon = fileURLToPath(new URL("../daemon/main.ts", import.meta.url))
 
-const bundleWith = ({ limits, time_left_seconds, ...changes }: Changes): BundleOf => ({
+const bundleWith = ({ limits, ...changes }: Changes): Bundle => ({
   agent: { id: "agt_1", name: "Reporter", version_id: "agv_1" },
   base_prompt: "You write reports.",
   instructions: "Write a report about dormice.",
@@ -32,7 +30,7 @@ const bundleWith = ({ limits, time_left_seconds, ...changes }: Changes): BundleO
     hibernation: { enabled: true, cycle_seconds: 604_800, left_seconds: 2_592_000 },
     ...limits,
   },
-  time_left_seconds: time_left_seconds ?? limits?.max_runtime_seconds ?? 3600,
+  time_left_seconds: limits?.max_runtime_seconds ?? 3600,
   output_policy: { mode: "any" },
   input_files: [],
   reference_files: [],
@@ -41,7 +39,7 @@ const bundleWith = ({ limits, time_left_seconds, ...changes }: Changes): BundleO
   ...changes,
 })
 
-type Changes = Partial<Omit<BundleOf, "limits">> & { limits?: Partial<BundleOf["limits"]> }
+type Changes = Partial<Omit<Bundle, "limits">> & { limits?: Partial<Bundle["limits"]> }
 
 type Options = {
   script: Script
