@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, onTestFinished, test } from "vitest"
@@ -42,9 +42,10 @@ const signal = async (stage: Stage, kind: "cancel" | "pause", isStopped = false)
   else await stage.move(31)
 }
 
-const holdTransfers = (stage: Stage) => {
+/** Holds up all transfers, or those of one file. Answers when one is on its way. */
+const holdTransfers = (stage: Stage, file?: string) => {
   const { seen, wait } = standstill()
-  stage.api.play.transfer = wait
+  stage.api.play.transfer = async (name) => (file === undefined || name === file ? wait() : undefined)
   return stage.until(() => seen.isReached)
 }
 
@@ -66,6 +67,15 @@ describe.each([
     await signal(it.stage, "cancel", isStopped)
     await expectCancelled(it)
     expect(it.stage.model.requests).toEqual([])
+  })
+
+  test("while the file of a message is fetched, and saves nothing", async () => {
+    const sent = { ...turn, messages: [{ ...message, files: input.input_files }] }
+    const it = await stageIn({ bundle: { turn: sent }, files: { file_a: "a,b\n" }, script: [said("Never.")] })
+    await holdTransfers(it.stage)
+    await signal(it.stage, "cancel", isStopped)
+    await expectCancelled(it)
+    expect(it.stage.api.seen.segments).toEqual([])
   })
 
   test("while a repository is cloned", async () => {
@@ -129,4 +139,74 @@ test("a run without credit is paused, not failed, while an input is fetched", as
   await signal(stage, "pause")
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.api.seen).toMatchObject({ failed: undefined, released: { to: "pause" } })
+})
+
+describe.each([
+  ["paused", 0],
+  ["stopped", 143],
+] as const)("a run that is %s after hours of work, before the turn of a message can begin, is saved", (how, code) => {
+  const work = [{ blocks: [{ tool: "bash", args: { command: "echo hours > work.txt" } }] }, said("Done.")]
+  const waiting = { code: "message_waiting", message: "A message has come." }
+
+  const leave = async (stage: Stage) => {
+    if (how === "paused") await signal(stage, "pause")
+    else stage.child.kill("SIGTERM")
+    expect(await stage.ended, stage.printed()).toBe(code)
+    expect(stage.api.seen).toMatchObject({ failed: undefined, completed: undefined, violations: [] })
+    expect(stage.api.seen.released?.to).toBe(how === "paused" ? "pause" : undefined)
+    expect(stage.api.seen.segments).toHaveLength(1)
+  }
+
+  const successorOf = async ({ api }: Stage, options: Omit<Options, "script">) => {
+    const { objects, seen, play } = api
+    const bundle = { turn: play.turn, checkpoint: { segments: seen.segments }, ...options.bundle }
+    const next = await startStage({
+      runId: `${runOfTest}_2`,
+      objects,
+      script: [said("Read.")],
+      ...options,
+      bundle,
+    })
+    expect(await next.ended, next.printed()).toBe(0)
+    expect(readFileSync(join(next.workspace, "work.txt"), "utf8")).toBe("hours\n")
+    return { next, prompt: JSON.stringify(next.model.requests[0]?.body.messages) }
+  }
+
+  test("while its second file is fetched, of which the next container finds no half", async () => {
+    const files = { file_a: "a,b\n", file_b: "c,d\n" }
+    const { stage } = await stageIn({ files, script: work })
+    stage.api.play.refuse.complete = waiting
+    const file = (id: string, filename: string) => ({ id, filename, size_bytes: 4 })
+    const sent = { ...message, files: [file("file_a", "a.csv"), file("file_b", "b.csv")] }
+    stage.api.play.turn = { number: 2, mode: "autonomous", messages: [sent] }
+    await holdTransfers(stage, "file_b")
+    await leave(stage)
+    const { next, prompt } = await successorOf(stage, { files })
+    expect(readdirSync(join(next.workspace, "input")).toSorted()).toEqual(["a.csv", "b.csv"])
+    expect(readFileSync(join(next.workspace, "input", "b.csv"), "utf8")).toBe("c,d\n")
+    expect(prompt).toContain("(File: input/a.csv)\\n(File: input/b.csv)")
+  })
+
+  test("while a repository is set up that was attached meanwhile, which the next container does from the start", async () => {
+    const host = await startGitServer()
+    onTestFinished(host.close)
+    const setUp = "[ -e ../begun ] && echo done > set-up.txt && exit\ntouch ../begun\necho It has begun\nexec sleep 900\n"
+    host.make("acme/website.git", { "setup.sh": setUp })
+    const url = "https://git.example.com/acme/website.git"
+    const website = { name: "Website", url, tag: "main", folder: "code/website", aliases: [], private_keys: [] }
+    const sources = { repositories: [] as NonNullable<NonNullable<Options["sources"]>["repositories"]> }
+    const given = { sources, environment: { DORMOUSE_GIT_CONFIG: host.config } }
+    const { promise: before, resolve: answer } = Promise.withResolvers<void>()
+    const { stage } = await stageIn({ ...given, script: [...work.slice(0, -1), { ...said("Done."), before }] })
+    stage.api.play.refuse.complete = waiting
+    stage.api.play.turn = { number: 2, mode: "autonomous", messages: [message] }
+    await stage.untilAsked(1)
+    sources.repositories.push({ ...website, setup_script: "setup.sh" })
+    answer()
+    await stage.until(() => existsSync(join(stage.workspace, "code", "begun")))
+    await leave(stage)
+    const { next, prompt } = await successorOf(stage, given)
+    expect(readFileSync(join(next.workspace, "code", "website", "set-up.txt"), "utf8")).toBe("done\n")
+    expect(prompt).toContain("The git repository Website was cloned to code/website/ at main.")
+  })
 })

@@ -47,9 +47,18 @@ type Done = Outcome & { cause: StopCause | undefined }
 /** Has the agent do turn after turn, to the end of the run, and reports it. Answers with the exit code of the process. */
 export const conduct = async (desk: Desk): Promise<number> => {
   let next: Next = { turn: desk.run.claimed.bundle.turn }
-  while ("turn" in next) next = await finishTurn(desk, next.turn, await doTurn(desk, next))
+  while ("turn" in next) next = await finishTurn(desk, next.turn, await doTurn(desk, next).catch(whereStopped(desk)))
   return next.code
 }
+
+/** A turn whose files or repositories were still on their way when the run was stopped: what was done before it is to be kept. */
+const whereStopped =
+  ({ run }: Desk) =>
+  (error: unknown): Done => {
+    const cause = run.stop.cause()
+    if (!cause || error !== cause) throw error
+    return { sleep: undefined, refusal: undefined, cause }
+  }
 
 const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> => {
   const { run, session, keep, watch } = desk

@@ -6,7 +6,7 @@ import type { z } from "zod"
 import type { CloneSource, Sources } from "../../core/git.ts"
 import { type AgentEnvironment, agentEnvironment } from "./agent.ts"
 import type { Isolation, User } from "./isolation.ts"
-import { cloneAll, linkAliases, setUp } from "./repositories.ts"
+import { cloneAll, linkAliases, removeClone, setUp } from "./repositories.ts"
 import type { Run } from "./run.ts"
 import { installSkills, skillsFolder } from "./skills.ts"
 
@@ -50,12 +50,16 @@ export const equip = async (
   await linkAliases(place, bin, repositories)
   const known = new Set(repositories.map(({ folder }) => folder))
   const attach = async (all: CloneSource[]) => {
-    const added = await cloneAll(
-      place,
-      all.filter(({ folder }) => !known.has(folder)),
-    )
+    const added: CloneSource[] = []
+    try {
+      for (const repository of all) if (!known.has(repository.folder)) added.push(...(await cloneAll(place, [repository])))
+      for (const repository of added) await setUp(place, environment, repository)
+    } catch (error) {
+      // To the next container what is there would pass for what is set up.
+      for (const { folder } of added) removeClone(place, folder)
+      throw error
+    }
     for (const { folder } of all) known.add(folder)
-    for (const repository of added) await setUp(place, environment, repository)
     if (added.length > 0) await linkAliases(place, bin, all)
     return added
   }

@@ -1,6 +1,8 @@
+import { rmSync } from "node:fs"
 import { access, chmod, constants, lstat, mkdir, readdir, realpath, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { AliasName, type CloneSource, MountingPoint, RepositoryPath } from "../../core/git.ts"
+import { closeFolder, createWay, inside, openFolder } from "./checkpoint/folder.ts"
 import { lastWords, runCommand } from "./command.ts"
 import { clone, GitFailed } from "./git.ts"
 import { giveTo, type Isolation } from "./isolation.ts"
@@ -51,6 +53,21 @@ const cloneOne = async ({ root, isolation, gitConfig, signal }: Workplace, repos
   }
   // With the folders on the way to it, and not before: git refuses to work in what belongs to somebody else.
   if (isolation.user) await giveTo(join(root, folder.split("/")[0]!), isolation.user)
+}
+
+/** Removes a clone, if it is still there: whatever its setup script has laid on the way to it is not followed. */
+export const removeClone = ({ root }: Pick<Workplace, "root">, folder: string) => {
+  const workspace = openFolder(root)
+  const way = createWay(workspace)
+  try {
+    const parent = dirname(folder)
+    rmSync(inside(way.enter(parent === "." ? "" : parent), basename(folder)), { recursive: true, force: true })
+  } catch {
+    // It leads through a link by now, or through something that is not a folder.
+  } finally {
+    way.close()
+    closeFolder(workspace)
+  }
 }
 
 /** The folder to clone to, with its parents made; nothing where something is in it already. No link is followed on the way. */

@@ -31,7 +31,7 @@ export const work = async (run: Run): Promise<number> => {
   } catch (error) {
     // The next attempt may find again what this one could not reach.
     if (error instanceof Unreachable || (error instanceof Refused && error.isLost)) throw error
-    return await giveUp(run, error, desk !== undefined)
+    return await giveUp(run, error)
   } finally {
     watch.close()
     await desk?.session.close()
@@ -81,12 +81,12 @@ const prepare = async (run: Run) => {
 }
 
 /** What could not be done is said, with the outputs that there are. */
-const giveUp = async (run: Run, error: unknown, isPrepared: boolean): Promise<number> => {
+const giveUp = async (run: Run, error: unknown): Promise<number> => {
   const { stop, claimed } = run
   const isInterrupted = error === stop.cause()
   const whyStopped = stop.cause() && whyFailed({ outcome: {}, cause: stop.cause(), refusal: undefined, bundle: claimed.bundle })
-  // Half of what was stored before would be restored by then, and nothing new is made.
-  if (isPrepared || !isInterrupted) await storeOutputs(run)
+  // Interrupted is only what comes before the first turn: half of what was stored before would be restored by then, and nothing new is made.
+  if (!isInterrupted) await storeOutputs(run)
   if (stop.cause() === "paused" && isInterrupted) return (await pause(run)).code
   if (stop.cause() === "terminated") return reportStopped(run, null)
   return reportFailure(run, whyStopped ?? (error instanceof Error ? error.message : String(error)), null)
