@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { newAccount } from "#test/app.ts"
 import { invoke, items, sfnOf, tableOf } from "#test/aws.ts"
 import { type Container, claimedContainer as claimed, containerOf, newContainer, statusOf } from "#test/container.ts"
+import { isStubbornYet } from "#test/idle-container.ts"
 import { defaults } from "#test/make.ts"
 import { type OwnStack, ownStack } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
@@ -336,6 +337,7 @@ describe("a task is cancelled", () => {
 
   test("running: one that does not listen is killed after two minutes, and not started again", async () => {
     const container = await claimedContainer()
+    await expect.poll(() => isStubbornYet(app.data, container), { timeout: 60_000 }).toBe(true)
     await cancel(container)
     // The stop takes effect only once it was asked for.
     await expect.poll(() => executions(container), { timeout: 60_000 }).toEqual({ "1": "SUCCEEDED" })
