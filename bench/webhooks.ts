@@ -172,7 +172,7 @@ async function neighbours(receiver: { url: string; process: ChildProcess }) {
   const alone = await latency(receiver, tell)
   for (let i = 0; i < 5; i++) await (await webhooksOf("/hangs", 20))()
   // Each of them holds up a function once, for three seconds, before it is known.
-  await new Promise((resolve) => setTimeout(resolve, 10_000))
+  await new Promise((resolve) => setTimeout(resolve, 25_000))
   return { alone, beside: await latency(receiver, tell) }
 }
 

@@ -46,7 +46,7 @@ const fields = {
   maxRuntimePerTurnSeconds: within(limits.maxRuntimePerTurnSeconds),
   sessionTtlSeconds: within(limits.sessionTtlSeconds).describe("How long a conversation may wait for its next message."),
   softFinishAfterSeconds: z.number().min(1).describe("From then on the agent is asked to wrap up."),
-  hibernationEnabled: z.boolean(),
+  hibernationEnabled: z.boolean().describe("Whether the agent may sleep, by its tool `hibernate`. It may when left out."),
   maxTimePerHibernationCycle: within(limits.maxTimePerHibernationCycle).describe("Longest single sleep, in seconds."),
   maxAccumulatedTime: within(limits.maxAccumulatedTime).describe("Longest sleep in total, in seconds."),
   outputPolicy: OutputPolicy,

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { styleText } from "node:util"
 import { build } from "../build/bundle.ts"
 import { sleep } from "../core/clock.ts"
 import { startStack } from "../local/stack.ts"
@@ -17,7 +18,7 @@ const data = mkdtempSync(join(tmpdir(), "dormouse-demo-"))
 const apiKey = "ac_live_demoDemoDemoDemo"
 
 const say = (text = "") => console.log(text)
-const step = (text: string) => say(`\n\u001b[1m▸ ${text}\u001b[0m`)
+const step = (text: string) => say(`\n${styleText("bold", `▸ ${text}`)}`)
 
 const model = await startModelServer(script)
 await build(root)
