@@ -142,6 +142,20 @@ describe("the container", () => {
     expect(new Set((await logOf(account, id)).map(({ attemptNumber }) => attemptNumber))).toEqual(new Set([1, 2]))
   })
 
+  test("dies after an answer of the model: its tokens and their price are the task's as well", async () => {
+    const { id } = await dispatch("dies-dearly", (n) =>
+      n === 0
+        ? { blocks: [{ tool: "bash", args: { command: "sleep 3600" } }], usage: { input: 100, output: 20 } }
+        : { blocks: [{ text: "Second try." }], usage: { input: 200, output: 40 } },
+    )
+    const isTold = async () => (await items(app, `${account.accountId}#${id}`, "run#"))[0]?.modelCostMicros
+    await expect.poll(isTold, { timeout: 20_000 }).toBe(600)
+    await killContainer(app, account.accountId, id)
+    const { status, tokenUsage } = await untilEnded(account, id)
+    expect(status).toBe("finished")
+    expect(tokenUsage).toMatchObject({ inputTokens: 300, outputTokens: 60, costUsd: 0.0018 })
+  })
+
   test("dies again and again: the task fails after three attempts, is charged for them, and has the reservation back", async () => {
     const { id } = await dispatch("dies-always", () => ({ blocks: [{ text: "a" }], end: "hang" }))
     for (const attempt of [1, 2, 3]) {

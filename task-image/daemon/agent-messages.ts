@@ -58,6 +58,8 @@ export type FromAgent =
   | { is: "tool"; name: string; args: unknown }
   | { is: "tool_end"; name: string; failed: boolean; result: string }
   | { is: "notice"; text: string }
+  /** What the turn has cost so far, in US dollars: said after each answer with which the agent works on. */
+  | { is: "cost"; costUsd: number }
   | { is: "hibernate"; request: HibernationRequest }
   | ({ is: "turn_end" } & TurnEnd)
   /** The agent could not be opened, or broke in a way that it did not expect. */

@@ -113,6 +113,8 @@ export const createApi = (base: string, token: string, onBeat: (beat: z.infer<ty
     },
     usage: (runId: string, body: z.infer<typeof ReportUsage>) => call(Accepted, "POST", `${of(runId)}/usage`, body),
     /** Not repeated: the next one says it all again. */
+    usageSoFar: (runId: string, body: z.infer<typeof ReportUsage>) => once(Accepted, "POST", `${of(runId)}/usage`, body),
+    /** Not repeated: the next one says it all again. */
     say: (runId: string, body: z.infer<typeof SaySoFar>) => once(SaidSoFar, "POST", `${of(runId)}/delta`, body),
     prepareOutput: (runId: string, body: z.infer<typeof PrepareOutput>) =>
       call(PreparedOutput, "POST", `${of(runId)}/outputs/prepare`, body),

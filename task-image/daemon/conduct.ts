@@ -76,7 +76,7 @@ const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> =
     if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))
     // What it was told at the end of a turn that was cut off may never have been heard: better twice than never.
     if (!stop.cause()) for (const more of steered()) keep.tell(toldBy(keep.told(), more, null))
-    run.costUsd += Number.isFinite(outcome.costUsd) ? outcome.costUsd! : 0
+    run.cost.endTurn(outcome.costUsd)
     return { ...outcome, cause: stop.cause() }
   } finally {
     run.onMessage = undefined

@@ -25,7 +25,7 @@ test.each([401, 409])("a lease that the API refuses (%i) ends the agent and the 
 
   expect(await fastForward(stage), stage.printed()).toBe(1)
   await stage.until(() => stage.agentProcesses().length === 0)
-  expect(stage.api.seen).toMatchObject({ failed: undefined, completed: undefined, usage: [] })
+  expect(stage.api.seen).toMatchObject({ failed: undefined, completed: undefined })
   expect(stage.api.seen.outputs.size).toBe(0)
 })
 
@@ -124,7 +124,7 @@ test("a cancelled run saves what is there and reports it", async () => {
   expect(await fastForward(stage), stage.printed()).toBe(0)
   expect(stage.api.seen.failed?.error).toBe("The task was cancelled.")
   expect(stage.api.seen.outputs.get("part.md")?.text).toBe("half")
-  expect(stage.api.seen.usage).toHaveLength(1)
+  expect(stage.api.seen.usage.at(-1)).toBeGreaterThan(0)
 })
 
 test("a stopped container saves what is there and reports nothing, so that another attempt is made", async () => {

@@ -26,8 +26,10 @@ test("the agent does the task, its files are kept, and the run completes with it
   expect(seen.completed).toMatchObject({ result: "The report is in report.md." })
   expect(seen.failed).toBeUndefined()
   expect(seen.outputs.get("report.md")).toMatchObject({ text: "Dormice sleep.\n", output_name: null })
-  expect(seen.usage).toHaveLength(1)
-  expect(seen.usage[0]).toBeGreaterThan(0)
+  const [soFar = 0, total = 0, ...more] = seen.usage
+  expect(soFar).toBeGreaterThan(0)
+  expect(total).toBeGreaterThan(soFar)
+  expect(more).toEqual([])
 })
 
 test("outputs come before the last lines of the log, these before the cost, and that before the end of the run", async () => {

@@ -46,14 +46,17 @@ export const openPi = async (options: AgentOptions, tell: (message: FromAgent) =
     sessionManager: openSession(pi, options),
     settingsManager: settings(pi),
   })
+  let turnUsd = 0
   session.subscribe((event: SessionEvent) => {
-    const message = translate(event)
+    if (event.type === "message_end") turnUsd += event.message.usage?.cost.total ?? 0
+    const message = translate(event, turnUsd)
     if (message) tell(message)
   })
   const steering = steerAtBoundary(session, sleep.isBegun)
 
   const turn = async (prompt: string): Promise<TurnEnd> => {
     const [stats, before] = [session.getSessionStats(), lastAnswer(session)]
+    turnUsd = 0
     // What a person said while the last words were being spoken is a reason to go on.
     for (let text = prompt; text; text = steering.unheard()) {
       sleep.end()
@@ -232,24 +235,28 @@ const steerAtBoundary = (session: AgentSession, mustEnd: () => boolean) => {
   }
 }
 
-type Message = { role: string; stopReason?: StopReason; errorMessage?: string }
+type Message = { role: string; stopReason?: StopReason; errorMessage?: string; usage?: { cost: { total: number } } }
 
 /** pi's events, as far as we look at them. */
 type SessionEvent =
   | { type: "message_update"; assistantMessageEvent: { type: string; delta?: string } }
+  | { type: "message_end"; message: Message }
   | { type: "tool_execution_start"; toolName: string; args: unknown }
   | { type: "tool_execution_end"; toolName: string; isError: boolean; result: unknown }
   | { type: "auto_retry_start"; errorMessage: string }
   | { type: "compaction_start" }
   | { type: "other" }
 
-const translate = (event: SessionEvent): FromAgent | undefined => {
+const translate = (event: SessionEvent, turnUsd: number): FromAgent | undefined => {
   switch (event.type) {
     case "message_update": {
       const { type, delta } = event.assistantMessageEvent
       if (type === "text_delta" && delta) return { is: "text", delta }
       return { is: type === "text_end" ? "text_end" : "alive" }
     }
+    case "message_end":
+      // After the turn's last answer the turn's end says it.
+      return event.message.stopReason === "toolUse" ? { is: "cost", costUsd: turnUsd } : { is: "alive" }
     case "tool_execution_start":
       return { is: "tool", name: event.toolName, args: event.args }
     case "tool_execution_end":

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto"
 import { millis } from "../../core/clock.ts"
 import type { Agent } from "./agent.ts"
 import { type Api, type Claimed, createApi, Refused, type Turn } from "./api.ts"
+import { type Cost, createCost } from "./cost.ts"
 import { holdLease } from "./lease.ts"
 import type { Stop } from "./limits.ts"
 import { createLogs, type Logs } from "./logs.ts"
@@ -31,8 +32,7 @@ export type Run = {
   stop: Stop
   /** As the task stood when it was last heard of. */
   mode: Turn["mode"]
-  /** What the models have cost in this run so far, in US dollars. */
-  costUsd: number
+  cost: Cost
   /** Outputs that are stored already: how they looked, by path. */
   known: Map<string, string>
   /** The end is being reported: from now on a heartbeat may well hear that the lease is over. */
@@ -73,7 +73,8 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
     },
   })
   const { mode } = claimed.bundle.turn
-  const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop, mode, costUsd: 0, known: new Map() }
+  const cost = createCost((cost_usd) => api.usageSoFar(attempt.id, { cost_usd }))
+  const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop, mode, cost, known: new Map() }
   const lease = holdLease({
     renew: async () => logs.hear(await api.beat(attempt.id)),
     onBeat: (beat) => heed(run, beat),

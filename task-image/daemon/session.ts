@@ -59,6 +59,7 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
     events?.onMessage(message)
     if (message.is === "text") live?.add(message.delta)
     if (message.is === "tool") live?.pause()
+    if (message.is === "cost") run.cost.soFar(message.costUsd)
     if (message.is !== "hibernate") return
     const decision = decide(message.request, bundle.limits.hibernation, run.mode)
     sleep = "refusal" in decision ? undefined : decision
