@@ -1,4 +1,5 @@
 import { Config, runtime } from "@pulumi/pulumi"
+import { hint } from "./nearest.ts"
 import { type AccountQuotas, accountQuotas, type Domain, type Settings, warmSeconds } from "./settings.ts"
 
 type Provider = keyof Settings["modelBaseUrls"]
@@ -27,14 +28,16 @@ const names: Record<Exclude<keyof Settings, "region" | "modelBaseUrls"> | `${Pro
   reservedConcurrency: [],
 }
 
+export const settingNames = Object.keys(names)
+
 /** The stack's configuration. This is the only file that reads it; everything else is a function of these settings. */
 export function readSettings(): Settings {
   refuseUnknown()
   const config = new Config()
   return {
-    tenant: config.require("tenant"),
-    region: new Config("aws").require("region"),
-    imageTag: config.require("imageTag"),
+    tenant: required(config, "tenant", "acme"),
+    region: required(new Config("aws"), "region", "us-east-1"),
+    imageTag: required(config, "imageTag", '"0.1.0"'),
     logRetentionDays: config.getNumber("logRetentionDays") ?? 30,
     throttle: config.getObject<Settings["throttle"]>("throttle") ?? { rate: 200, burst: 400 },
     keyThrottle: config.getObject<Settings["keyThrottle"]>("keyThrottle") ?? { rate: 50, burst: 100 },
@@ -64,7 +67,7 @@ function refuseUnknown() {
   const prefix = `${config.name}:`
   for (const key of Object.keys(runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
     const name = key.slice(prefix.length)
-    if (!(name in names)) refuse(name, Object.keys(names))
+    if (!(name in names)) refuse(name, settingNames)
   }
   for (const [name, parts] of Object.entries(names).filter(([, parts]) => parts.length)) {
     const given = Object.keys(config.getObject<object>(name) ?? {})
@@ -73,15 +76,13 @@ function refuseUnknown() {
 }
 
 function refuse(name: string, known: string[]): never {
-  const wanted = name.split(".").at(-1)!
-  const [nearest = ""] = known.toSorted((a, b) => sameStart(b, wanted) - sameStart(a, wanted))
-  const hint = sameStart(nearest, wanted) > 3 ? `did you mean ${nearest}?` : `known are ${known.join(", ")}`
-  throw new Error(`Setting ${name} is not known: ${hint}`)
+  throw new Error(`Setting ${name} is not known: ${hint(name.split(".").at(-1)!, known)}`)
 }
 
-/** With how many letters the two begin alike. */
-function sameStart(a: string, b: string): number {
-  let length = 0
-  while (length < a.length && a[length] === b[length]) length++
-  return length
+/** A setting that every stack has to have; Pulumi's own words for it would not say how. */
+function required(config: Config, name: string, example: string): string {
+  const value = config.get(name)
+  if (value) return value
+  const key = `${config.name}:${name}`
+  throw new Error(`The setting ${key} is missing: the stack's file needs one, such as ${key}: ${example}`)
 }

@@ -54,7 +54,54 @@ describe("what a tenant's file says", () => {
     await expect(preflight(`${minimal}  dormouse:${line}\n`)).rejects.toThrow(words)
   })
 
-  test("may be for other programs", async () => {
-    await expect(preflight(`${minimal}  other:thing: 1\n`)).resolves.toMatchObject({ wrong: [] })
+  test.each([
+    ["dormose:firewall: true", "Nobody reads dormose:firewall: did you mean dormouse:firewall?"],
+    ["Dormouse:isolatedNetwork: true", "Nobody reads Dormouse:isolatedNetwork: did you mean dormouse:isolatedNetwork?"],
+    ["aws:profil: acme", "Nobody reads aws:profil: did you mean aws:profile?"],
+    ["asw:profil: acme", "Nobody reads asw:profil: settings begin with dormouse: or aws:"],
+    ["other:thing: 1", "Nobody reads other:thing: settings begin with dormouse: or aws:"],
+    ["isolatedNetworks: true", "Setting isolatedNetworks is not known: did you mean isolatedNetwork?"],
+    ["dormouse:anthropicBaseUrl: models.example.com", "Setting anthropicBaseUrl is an address that begins with https://"],
+  ])("is refused where it is for nobody: %s", async (line, words) => {
+    await expect(preflight(`${minimal}  ${line}\n`)).rejects.toThrow(words)
+  })
+
+  test("is the project's where it has no namespace, and may be the provider's and Pulumi's", async () => {
+    const { graph, wrong } = await preflight(`${minimal}  logRetentionDays: 7\n  aws:profile: acme\n  pulumi:tags: { team: a }\n`)
+
+    expect(wrong).toEqual([])
+    expect(every(graph, "cloudwatch/logGroup:LogGroup")[0]?.inputs.retentionInDays).toBe(7)
+  })
+
+  test.each([
+    [
+      "region",
+      "aws:region: us-east-1",
+      "The setting aws:region is missing: the stack's file needs one, such as aws:region: us-east-1",
+    ],
+    [
+      "tenant",
+      "dormouse:tenant: acme",
+      "The setting dormouse:tenant is missing: the stack's file needs one, such as dormouse:tenant",
+    ],
+    [
+      "image tag",
+      "dormouse:imageTag: '1'",
+      'The setting dormouse:imageTag is missing: the stack\'s file needs one, such as dormouse:imageTag: "0.1.0"',
+    ],
+  ])("has to name a %s", async (_, line, words) => {
+    await expect(preflight(minimal.replace(`  ${line}\n`, ""))).rejects.toThrow(words)
+  })
+
+  test.each([
+    [minimal.replace("config", "confg"), "A stack's file has no part confg: did you mean config?"],
+    ["", "The file has no settings"],
+    ["config:\n", "The file has no settings"],
+    [
+      "config: [",
+      "The file is no YAML: Flow sequence in block collection must be sufficiently indented and end with a ] at line 1",
+    ],
+  ])("has to be a stack's file: %j", async (file, words) => {
+    await expect(preflight(file)).rejects.toThrow(words)
   })
 })

@@ -1,19 +1,19 @@
-import { parse } from "yaml"
 import { readSettings } from "./configuration.ts"
 import { evaluate } from "./evaluate.ts"
 import type { Graph } from "./graph.ts"
 import { policies } from "./policies.ts"
 import { defineStack } from "./stack.ts"
+import { readStackFile } from "./stack-file.ts"
 
 /** A stack as its file says it, evaluated, and what the policies have against it. */
 export async function preflight(file: string): Promise<{ graph: Graph; wrong: string[] }> {
-  const { config } = parse(file) as { config: Record<string, unknown> }
-  const texts = Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])
+  const config = readStackFile(file)
+  const { "aws:region": region = "" } = config
   const graph = await evaluate(() => defineStack(readSettings()), {
     name: "preflight",
-    region: String(config["aws:region"]),
+    region,
     account: "000000000000",
-    config: Object.fromEntries(texts) as Record<string, string>,
+    config,
   })
   return { graph, wrong: violations(graph) }
 }

@@ -1,3 +1,5 @@
+import { demandRegion } from "./regions.ts"
+
 /** What differs between stacks. One stack is one tenant. */
 export interface Settings {
   /** First part of every physical name. */
@@ -77,7 +79,7 @@ const retentions = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 73
 export function checked(settings: Settings): Settings {
   const { tenant, region, imageTag, logRetentionDays, throttle, keyThrottle } = settings
   demand(/^[a-z][a-z0-9-]{0,18}[a-z0-9]$/.test(tenant), "tenant", "takes 2 to 20 lower-case letters, digits and hyphens")
-  demand(/^[a-z]{2}(-[a-z]+)+-\d$/.test(region), "region", "is the name of an AWS region, such as us-east-1")
+  demandRegion(region)
   demand(/^[\w][\w.-]{0,127}$/.test(imageTag), "imageTag", "is the tag of a container image")
   demand(retentions.includes(logRetentionDays), "logRetentionDays", `is one of ${retentions.join(", ")}`)
   demand(["public", "any"].includes(settings.webhookTargets), "webhookTargets", "is public or any")
@@ -93,6 +95,10 @@ export function checked(settings: Settings): Settings {
   const { warmSeconds } = settings
   const isWhole = Number.isInteger(warmSeconds) && warmSeconds >= 1 && warmSeconds <= warmSecondsMost
   demand(isWhole, "warmSeconds", `is a whole number from 1 to ${warmSecondsMost}`)
+  for (const [provider, url] of Object.entries(settings.modelBaseUrls)) {
+    const isAddress = url === "" || (/^https?:\/\/./.test(url) && URL.canParse(url))
+    demand(isAddress, `${provider}BaseUrl`, "is an address that begins with https:// or http://")
+  }
   checkOptions(settings)
   return settings
 }

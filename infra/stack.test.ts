@@ -124,11 +124,11 @@ describe("a stack", () => {
 
   test.each([
     ["tenant", { tenant: "Tenant" }],
-    ["region", { region: "Frankfurt" }],
     ["imageTag", { imageTag: "" }],
     ["logRetentionDays", { logRetentionDays: 31 }],
     ["throttle", { throttle: { rate: 0, burst: 1 } }],
     ["warmSeconds", { warmSeconds: 3_601 }],
+    ["anthropicBaseUrl", { modelBaseUrls: { anthropic: "models.example.com", openai: "", openrouter: "" } }],
     ["alarmEmail", { alarmEmail: "nobody" }],
     ["monthlyBudgetUsd", { monthlyBudgetUsd: 100 }],
     ["domain", { domain: { name: "a.example.com", certificateArn: "arn:aws:acm:eu-west-1:1:certificate/1" } }],
@@ -137,6 +137,15 @@ describe("a stack", () => {
     ["reservedConcurrency", { reservedConcurrency: { "api/tasks": 0 } }],
   ])("is not made with a bad %s", async (setting, settings) => {
     await expect(evaluateWith(settings)).rejects.toThrow(`Setting ${setting}`)
+  })
+
+  test.each([
+    ["eu-centrl-1", "There is no region eu-centrl-1: did you mean eu-central-1?"],
+    ["us-wst-2", "There is no region us-wst-2: did you mean us-west-2?"],
+    ["Frankfurt", "There is no region Frankfurt: known are af-south-1, "],
+    ["us-gov-west-1", "The region us-gov-west-1 is in another partition than aws"],
+  ])("is not made in %s, where no stack can be", async (region, words) => {
+    await expect(evaluateWith({ region })).rejects.toThrow(words)
   })
 })
 
