@@ -10,6 +10,10 @@ export const profiles: Record<string, Profile> = {
   "1,000 conversations of 4 turns, 12 minutes": { tasks: 1_000, minutes: 12, hibernations: 0, turns: 4 },
 }
 
+/** What a profile counts, for the head of its column. */
+export const nameOf = ({ tasks, minutes, hibernations, turns }: Profile) =>
+  `${tasks.toLocaleString("en-US")} tasks; of each: minutes ${minutes}, hibernations ${hibernations}, turns ${turns}`
+
 const usd = (amount: number) => amount.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 const row = (cells: string[]) => `| ${cells.join(" | ")} |`
 
