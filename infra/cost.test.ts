@@ -24,6 +24,25 @@ describe("what a month costs", () => {
     for (const region of Object.keys(regions)) expect(total(idle(graph, region)), region).toBeLessThanOrEqual(targets.idle)
   })
 
+  test("is the same in the README, the guide and the sample, for a stack that does nothing", async () => {
+    const text = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8").replaceAll(/\s+/g, " ")
+    const all = await evaluateLocal(undefined, { isolatedNetwork: true, firewall: true })
+    // By AWS's prices in us-east-1, of which no month of tasks asks: 0.01 USD for an hour of an endpoint in one zone, and for a month of
+    // the firewall 5 USD with 1 USD for each rule.
+    const inputsOf = (type: string) => all.resources.filter((resource) => resource.type === type).map(({ inputs }) => inputs)
+    const zones = inputsOf("aws:ec2/vpcEndpoint:VpcEndpoint").flatMap(({ subnetIds }) => (subnetIds ?? []) as string[])
+    const isolated = `${Math.round(zones.length * 730 * 0.01)} USD a month`
+    const rules = inputsOf("aws:wafv2/webAcl:WebAcl").flatMap((acl) => acl.rules as object[])
+    const firewall = `${5 + rules.length} USD a month`
+    const nothing = `${total(idle(graph, "us-east-1")).toFixed(2)} USD a month in us-east-1`
+
+    for (const path of ["README.md", "docs/operate.md"]) expect(text(path), path).toContain(nothing)
+    for (const path of ["README.md", "docs/operate.md", "Pulumi.sample.yaml"]) {
+      expect(text(path), path).toContain(`about ${isolated}`)
+      expect(text(path), path).toContain(`about ${firewall}`)
+    }
+  })
+
   test("is below what a thousand tasks may cost, in the region that the target is for", () => {
     expect(thousandTasks("us-east-1")).toBeLessThanOrEqual(targets.thousandTasks)
   })
