@@ -15,7 +15,7 @@ import { untilEnded } from "./until.ts"
 
 // `npm run test:images`: a task in images that have nothing of ours inside, without Docker. The steps of our Dockerfile are performed in a
 // Debian of debootstrap; what its container then copies to the shared volume is run in the user's image, by the command of the task
-// definition, with the rights that Fargate gives. Takes root, debootstrap and bubblewrap, and two minutes of packages being unpacked.
+// definition, with the rights that Fargate gives. Takes root, debootstrap and bubblewrap.
 
 const project = join(import.meta.dirname, "..")
 const folder = mkdtempSync(join(tmpdir(), "dormouse-images-"))
