@@ -24,7 +24,8 @@ export const View = z
       .enum(deliveryStatuses)
       .describe(
         "`pending`: not attempted yet. `retrying`: failed so far, tried again at `nextRetryAt`. `delivered`: answered with 2xx. " +
-          "`failed`: given up, after the last retry or an answer 410. `cancelled`: the webhook was turned off or deleted before.",
+          "`failed`: given up, after the last retry or an answer 410. `cancelled`: the webhook was turned off or deleted before, " +
+          "which is found when the next attempt would have been made; nothing is sent to it.",
       ),
     attemptCount: z.int(),
     retryCount: z.int(),
