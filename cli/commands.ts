@@ -1,3 +1,5 @@
+import { fieldsText, storyText } from "./render.ts"
+
 /** What an operator can say: each command becomes one operation of the stack's own function. */
 
 export interface Command {
@@ -6,6 +8,8 @@ export interface Command {
   means: string
   /** The operation; throws a `Misuse` where the words are off. */
   operation: (args: string[], options: Options) => object
+  /** The answer as text, where that is more than its fields. */
+  text?: (answer: never) => string
   /** What is to be carried out after an answer, for an operation that is more than one call's work. */
   next?: (operation: object, answer: object) => object | undefined
 }
@@ -44,6 +48,7 @@ export const commands: Record<string, Command> = {
       const { progress } = answer as { progress: object | null }
       return progress ? { ...operation, progress } : undefined
     },
+    text: ({ progress: _, ...erased }: { progress: null }) => fieldsText(erased),
   },
   "key create": {
     usage: "key create ACCOUNT",
@@ -59,17 +64,28 @@ export const commands: Record<string, Command> = {
       usd: amount(given(usd, "USD")),
       grantId: given(id, "--id ID"),
     }),
+    text: ({ done, usd, grantedAt, balanceUsd }: Granted) =>
+      `${done} ${usd} USD${done === "granted" ? "" : ` on ${grantedAt}`}: the balance is ${balanceUsd} USD`,
   },
   "task show": {
     usage: "task show TASK [--account ACCOUNT]",
     means: "the whole story of a task; the account is needed once its executions are forgotten",
     operation: ([taskId], { account }) => ({ operation: "showTask", ...about(taskId, account) }),
+    text: storyText,
   },
   "task redrive": {
     usage: "task redrive TASK [--account ACCOUNT]",
     means: "put a task right that nobody runs any more",
     operation: ([taskId], { account }) => ({ operation: "redriveTask", ...about(taskId, account) }),
+    text: ({ why }: { why: string }) => why,
   },
+}
+
+interface Granted {
+  done: "granted" | "already granted"
+  usd: number
+  grantedAt: string
+  balanceUsd: number
 }
 
 const about = (taskId: string | undefined, accountId: string | undefined) => ({

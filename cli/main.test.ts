@@ -69,7 +69,15 @@ const onboard = async () => {
 describe("an operator's commands", () => {
   test("make an account, its key and its credit, once for the same id", async () => {
     const account = await onboard()
-    expect((await dormouse("credit", "grant", account.accountId, "20", "--id", "invoice-1")).code).toBe(0)
+    const grant = (usd: string, id: string) => dormouse("credit", "grant", "--id", id, "--", account.accountId, usd)
+    const again = expect.stringMatching(/^already granted 20 USD on 20\S+Z: the balance is 20 USD$/)
+    expect(await grant("20", "invoice-1")).toEqual({ code: 0, out: again, err: "" })
+    const otherwise = expect.stringMatching(
+      /^invoice-1 was granted on 20\S+Z with 20 USD, not 60 USD: nothing was granted now\.$/,
+    )
+    expect(await grant("60", "invoice-1")).toEqual({ code: 1, out: "", err: otherwise })
+    expect((await grant("5", "invoice-2")).out).toBe("granted 5 USD: the balance is 25 USD")
+    expect((await grant("-5", "correction")).out).toBe("granted -5 USD: the balance is 20 USD")
 
     const { status, body } = await account.send("GET /account")
     expect(status).toBe(200)
@@ -116,7 +124,20 @@ describe("an operator's commands", () => {
     }
     expect(await end(async () => undefined)).toMatch(/ run\.failed +The disk is full\.; 0 model requests/)
     const cancel = ({ task }: Container) => account.send(`POST /tasks/${task.id}/cancel`)
-    expect(await end(cancel)).toMatch(/ run\.failed +The task was cancelled\.; 0 model requests/)
+    expect(await end(cancel)).toMatch(/ run\.cancelled +The task was cancelled\.; 0 model requests/)
+  })
+
+  test("show a warm conversation that was cancelled as that, and one heartbeat as one", async () => {
+    const account = await onboard()
+    const container = await claimedContainer(app, account, { conversation: {} })
+    const show = async () => (await dormouse("task", "show", container.task.id)).out
+    expect(await show()).toMatch(/ model +\S+\/\S+\n +container +1 attempt\n/)
+    await container.send("heartbeat", {})
+    time.advance(2000)
+    await container.send("turns/complete", { turn_number: 1, messages: [] })
+    expect(await show()).toMatch(/ tokens, \$0 so far\n +container +\d+ s in 1 attempt, \S+ so far\n/)
+    await account.send(`POST /tasks/${container.task.id}/cancel`)
+    expect(await show()).toMatch(/ run\.cancelled +The task was cancelled\.; 0 model requests, 1 heartbeat$/m)
   })
 
   test("show why a task slept, who woke it, and how each delivery to a webhook went, as the guide has it", async () => {
@@ -164,10 +185,17 @@ describe("an operator's commands", () => {
 
   test("leave a task alone that is being run, and say so", async () => {
     const account = await onboard()
-    const { task } = await claimedContainer(app, account)
+    const container = await claimedContainer(app, account)
+    const { id } = container.task
+    const redrive = async () => (await dormouse("task", "redrive", id)).out
 
-    expect(await dormouse("task", "redrive", task.id)).toEqual({ code: 0, out: "done       nothing", err: "" })
-    expect((await account.send(`GET /tasks/${task.id}`)).body.status).toBe("running")
+    expect(await redrive()).toMatch(/^Its container renewed its lease \d+ s ago: nothing to do\.$/)
+    expect((await account.send(`GET /tasks/${id}`)).body.status).toBe("running")
+    const until = new Date(millis() + 86_400_000).toISOString()
+    await container.send("release", { to: "hibernate", until, reason: "The review is not done." })
+    expect(await redrive()).toBe(`The task sleeps until ${until}: nothing to do.`)
+    await account.send(`POST /tasks/${id}/cancel`)
+    expect(await redrive()).toBe("The task has ended as cancelled: nothing to do.")
   })
 
   test("end a task whose execution has ended without it, and stop its container", async () => {
@@ -177,7 +205,8 @@ describe("an operator's commands", () => {
     await forgetArn(app, account.accountId, container)
     const executionArn = `arn:aws:states:us-east-1:000000000000:execution:dormouse-task:${id}-1`
     await sfnOf(app).send(new StopExecutionCommand({ executionArn }))
-    expect(await dormouse("task", "redrive", id)).toEqual({ code: 0, out: "done       settled", err: "" })
+    const out = "Its execution had ended as ABORTED without it: now the task has ended as failed."
+    expect(await dormouse("task", "redrive", id)).toEqual({ code: 0, out, err: "" })
     expect((await account.send(`GET /tasks/${id}`)).body.status).toBe("failed")
     await expect.poll(() => statusOf(app, container), { timeout: 10_000 }).toBe("STOPPED")
   })
@@ -189,6 +218,7 @@ describe("an operator's commands", () => {
       title: "\u001b[2JGone",
       mode: "autonomous",
       status: "running",
+      hasEnded: false,
       error: "No\ndisk",
     }
     const costs = { attempts: 1, containerSeconds: 0, costUsd: 0, tokens: { input: 0, output: 0 }, modelCostUsd: 0 }
@@ -213,7 +243,7 @@ describe("a command that cannot be carried out", () => {
     ["a word too many", ["task", "show", "tsk_1", "tsk_2"], "tsk_2 is one word too many"],
     ["a word where there is none", ["account", "create", "Acme"], "Acme is one word too many"],
     ["a port that is none", ["--aws-port", "70000", "key", "create", "acc_1"], "--aws-port is a port from 1 to 65535, not 70000"],
-    ["an option that is none", ["task", "show", "--loud"], "Unknown option '--loud'"],
+    ["an option that is none", ["task", "show", "--loud"], "Unknown option '--loud'\n"],
   ])("%s: says so, and where the usage is, and ends with 2", async (_, words, why) => {
     const { code, err } = await dormouse(...words)
     expect(err).toContain(why)
@@ -283,7 +313,7 @@ describe("account erase", () => {
     }
     const before = await rowsOf(stays.accountId)
     const { code, out, err } = await dormouse("account", "erase", gone.accountId, "--confirm", gone.accountId)
-    expect([code, err, out]).toEqual([0, "", expect.stringMatching(/objects\s+[3-9]/)])
+    expect([code, err, out]).toEqual([0, "", expect.stringMatching(/^accountId +acc_\S+\nrows +\d+\nobjects +[3-9]$/)])
     expect(await rowsOf(gone.accountId)).toBe(0)
     expect(await objectsOf(gone.accountId)).toEqual([])
     expect(await rowsOf(stays.accountId)).toBe(before)

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util"
 import { type Command, commands, Misuse } from "./commands.ts"
-import { fieldsText, storyText } from "./render.ts"
+import { fieldsText } from "./render.ts"
 import { carryOut, Refusal } from "./stack.ts"
 
 // `npm run dormouse -- …`: what an operator does with a stack, on this machine or in an AWS account.
@@ -52,7 +52,7 @@ async function main(args: string[]): Promise<string> {
     operation = command.next?.(operation, answer as object)
   }
   if (json) return JSON.stringify(answer, null, 2)
-  return command === commands["task show"] ? storyText(answer as Parameters<typeof storyText>[0]) : fieldsText(answer)
+  return (command.text ?? fieldsText)(answer as never)
 }
 
 /** How many words follow the command's own two, options apart. */
@@ -68,7 +68,8 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {
-    throw new Misuse(error instanceof Error ? error.message : String(error))
+    // Node goes on with a hint at words that begin with a dash, which no command has but a sum.
+    throw new Misuse(error instanceof Error ? error.message.split(/\. |\n/, 1)[0]! : String(error))
   }
 }
 

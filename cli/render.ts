@@ -5,6 +5,7 @@ interface Story {
     title: string
     mode: string
     status: string
+    hasEnded: boolean
     error: string | null
     attempts: number
     containerSeconds: number
@@ -21,13 +22,11 @@ interface Story {
 
 /** The story of a task as text: what it is, then what happened, each line with the time since the one before. */
 export function storyText({ task, executions, moments }: Story): string {
-  const { tokens } = task
   const facts: [string, string][] = [
     ["account", task.accountId],
     ["agent", task.agent],
     ["image", task.image],
-    ["model", `${task.model}: ${tokens.input} + ${tokens.output} tokens, $${task.modelCostUsd}`],
-    ["container", `${task.containerSeconds} s in ${plural(task.attempts, "attempt")}, $${task.costUsd}`],
+    ...useOf(task),
     ["execution", executions.map(({ name, status }) => `${name} ${status}`).join(", ") || "none that AWS remembers"],
     ...(task.error ? [["error", task.error] as [string, string]] : []),
   ]
@@ -41,6 +40,29 @@ export function storyText({ task, executions, moments }: Story): string {
     ),
   ]
   return lines.map(printable).join("\n")
+}
+
+/** What a task has used is known of the runs and turns that have ended: of the first one nothing yet. */
+function useOf({
+  hasEnded,
+  model,
+  tokens,
+  modelCostUsd,
+  attempts,
+  containerSeconds,
+  costUsd,
+}: Story["task"]): [string, string][] {
+  const made = plural(attempts, "attempt")
+  if (!hasEnded && containerSeconds === 0)
+    return [
+      ["model", model],
+      ["container", made],
+    ]
+  const soFar = hasEnded ? "" : " so far"
+  return [
+    ["model", `${model}: ${tokens.input} + ${tokens.output} tokens, $${modelCostUsd}${soFar}`],
+    ["container", `${containerSeconds} s in ${made}, $${costUsd}${soFar}`],
+  ]
 }
 
 /** What agents and receivers say stays on its line, and commands the operator's terminal nothing. */

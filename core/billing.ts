@@ -3,7 +3,7 @@ import { AccountEntity, type AccountRow } from "./account.entity.ts"
 import { LedgerEntity, PausedEntity } from "./billing.entity.ts"
 import { now } from "./clock.ts"
 import { prices } from "./limits.ts"
-import { micros } from "./money.ts"
+import { usd as inDollars, micros } from "./money.ts"
 import { Problem } from "./problem.ts"
 import { quotas } from "./quota.ts"
 import type { TaskRow } from "./task.entity.ts"
@@ -15,15 +15,45 @@ export const Grant = z.strictObject({
   grantId: z.string().min(1).max(100).describe("The same id again is the same grant."),
 })
 
-/** Adds credit to an account, or takes some away. Raises `account_not_found`. */
-export async function grant({ accountId, usd, grantId }: z.output<typeof Grant>) {
+/**
+ * Adds credit to an account, or takes some away. Where the id was used before with the same amount it is the same grant; with another one
+ * somebody has mistaken an id for a new one, and is told. Raises `account_not_found`.
+ */
+export async function grant(asked: z.output<typeof Grant>) {
+  const { accountId, usd, grantId } = asked
+  const isNew = await grantOnce(asked)
+  const [{ data: granted }, { data: account }] = await Promise.all([
+    LedgerEntity.get({ accountId, entryId: creditId(grantId) }).go({ consistent: true }),
+    AccountEntity.get({ accountId }).go({ consistent: true }),
+  ])
+  if (!granted || !account) throw new Problem("account_not_found")
+  const { amountMicros, createdAt } = granted
+  if (amountMicros !== micros(usd))
+    throw new Error(
+      `${grantId} was granted on ${createdAt} with ${dollars(amountMicros)}, not ${dollars(micros(usd))}: nothing was granted now.`,
+    )
+  return {
+    done: isNew ? ("granted" as const) : ("already granted" as const),
+    usd,
+    grantedAt: createdAt,
+    balanceUsd: inDollars(account.balanceMicros),
+  }
+}
+
+/** Gives credit under an id that was not used before. Answers whether that is so. Raises `account_not_found`. */
+export async function grantOnce({ accountId, usd, grantId }: z.output<typeof Grant>): Promise<boolean> {
   const amountMicros = micros(usd)
   const refused = await transact({
     account: AccountEntity.patch({ accountId }).add({ balanceMicros: amountMicros }),
-    ledger: entry(accountId, `credit#${grantId}`, "credit", amountMicros, now().toISOString()),
+    ledger: entry(accountId, creditId(grantId), "credit", amountMicros, now().toISOString()),
   })
   if (refused.includes("account")) throw new Problem("account_not_found")
+  return refused.length === 0
 }
+
+const creditId = (grantId: string) => `credit#${grantId}`
+
+const dollars = (amountMicros: number) => `${inDollars(amountMicros)} USD`
 
 /** What a span of container time costs, in millionths of a dollar. */
 export const costOf = (seconds: number) => Math.round((seconds * prices.microsPerMinute) / 60)

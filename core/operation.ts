@@ -5,8 +5,8 @@ import * as Billing from "./billing.ts"
 import * as Erasure from "./erasure.ts"
 import { derivedId } from "./id.ts"
 import { Problem } from "./problem.ts"
+import * as Redrive from "./redrive.ts"
 import * as Story from "./story.ts"
-import * as Sweeper from "./sweeper.ts"
 
 /** What the operator of a stack may do, by invoking a function by name. Nothing of it can be reached from the gateway. */
 export const Operation = z.discriminatedUnion("operation", [
@@ -50,7 +50,7 @@ async function perform(operation: z.output<typeof Operation>) {
     case "showTask":
       return Story.tell(operation)
     case "redriveTask":
-      return Sweeper.mend(await Story.find(operation))
+      return Redrive.redrive(await Story.find(operation))
     case "eraseAccount":
       return Erasure.erase(operation)
   }
@@ -66,6 +66,6 @@ async function ensureAccount({
   const accountId = derivedId("account", apiKey)
   await Account.create({ accountId, name, email, billingMode: "standard" })
   const { keyId } = await ApiKey.create({ accountId, apiKey, name: "First key" })
-  await Billing.grant({ accountId, usd: creditUsd, grantId: "first" })
+  await Billing.grantOnce({ accountId, usd: creditUsd, grantId: "first" })
   return { accountId, keyId }
 }

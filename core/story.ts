@@ -1,7 +1,9 @@
 import * as z from "zod"
+import * as Cancellation from "./cancellation.ts"
 import type { DeliveryRow } from "./delivery.entity.ts"
 import { EventEntity, type EventRow } from "./event.entity.ts"
 import * as Execution from "./execution.ts"
+import { isTerminal } from "./lifecycle.ts"
 import { usd } from "./money.ts"
 import { Problem } from "./problem.ts"
 import { RunEntity, type RunRow } from "./run.entity.ts"
@@ -76,6 +78,7 @@ const summary = (task: TaskRow) => ({
   title: task.title,
   mode: task.mode,
   status: task.status,
+  hasEnded: isTerminal(task.status),
   error: task.error ?? null,
   attempts: task.attempt,
   containerSeconds: task.containerSeconds,
@@ -119,7 +122,7 @@ function ofEvent(event: EventRow): Moment {
 
 function ofRun(run: RunRow, task: TaskRow): Moment[] {
   const { runId, attempt, region, containerArn, createdAt, claimedAt, endedAt, status, beats } = run
-  const metered = `${run.requests} model requests, ${beats} heartbeats`
+  const metered = `${plural(run.requests, "model request")}, ${plural(beats, "heartbeat")}`
   return [
     {
       at: createdAt,
@@ -128,16 +131,30 @@ function ofRun(run: RunRow, task: TaskRow): Moment[] {
     },
     ...(claimedAt ? [{ at: claimedAt, what: "run.claimed", detail: `by the container of attempt ${attempt}` }] : []),
     ...(endedAt
-      ? [{ at: endedAt, what: `run.${status}`, detail: [whyEnded(run, task), metered].filter(Boolean).join("; ") }]
+      ? [
+          {
+            at: endedAt,
+            what: `run.${isCancelled(run, task) ? "cancelled" : status}`,
+            detail: [whyEnded(run, task), metered].filter(Boolean).join("; "),
+          },
+        ]
       : []),
   ]
 }
 
+/** Kept as lost where it only waited for a message, and as failed where it was at work: nothing of it was lost, nothing has failed. */
+const isCancelled = ({ reason, runId, status }: RunRow, task: TaskRow) =>
+  reason === Cancellation.why ||
+  (reason === undefined && runId === task.runId && status === "failed" && task.status === "cancelled")
+
 /** A run that was lost says why itself; of one that failed the task does, whose last it was. */
-function whyEnded({ reason, runId, status }: RunRow, task: TaskRow): string | undefined {
-  if (reason !== undefined || runId !== task.runId || status !== "failed") return reason
-  return task.status === "cancelled" ? "The task was cancelled." : task.error
+function whyEnded(run: RunRow, task: TaskRow): string | undefined {
+  const { reason, runId, status } = run
+  if (isCancelled(run, task)) return Cancellation.why
+  return reason === undefined && runId === task.runId && status === "failed" ? task.error : reason
 }
+
+const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const ofExecution = ({ name, status, startedAt, endedAt, why }: Told): Moment[] => [
   { at: startedAt, what: "execution.started", detail: name },

@@ -71,15 +71,21 @@ export async function ended(executionArn: string): Promise<void> {
   await Attempt.settle(accountId, taskId, execution.error ?? String(execution.status), execution.cause || why)
 }
 
+interface Mended {
+  done: "nothing" | "started" | "settled"
+  /** How the execution stood. */
+  execution?: string | undefined
+}
+
 /** Puts a task right that nobody runs any more, and answers what was done: nothing where it has ended or is being run. */
-export async function mend(task: TaskRow): Promise<{ done: "nothing" | "started" | "settled" }> {
+export async function mend(task: TaskRow): Promise<Mended> {
   if (isTerminal(task.status)) return leave(task)
   const { accountId, taskId, generation } = task
   const status = await Execution.status(taskId, generation)
   if (status === undefined) await startLate(task)
   else if (status !== "RUNNING") await Attempt.settle(accountId, taskId, status, `Its execution ended as ${status}.`)
   await later(task)
-  return { done: status === undefined ? "started" : status === "RUNNING" ? "nothing" : "settled" }
+  return { done: status === undefined ? "started" : status === "RUNNING" ? "nothing" : "settled", execution: status }
 }
 
 /** A task that ended before it ran may be one of whose beginning nobody has heard. There is nothing else to be done about it. */

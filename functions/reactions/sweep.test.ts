@@ -67,8 +67,8 @@ describe("a task whose execution was never started", () => {
   test("works: an operator has it started at once, and once", async () => {
     const task = await dispatched()
     const redrive = { operation: "redriveTask", taskId: task.id, accountId: account.accountId }
-    expect(await app.operate(redrive)).toEqual({ done: "started" })
-    expect(await app.operate(redrive)).toEqual({ done: "nothing" })
+    expect(await app.operate(redrive)).toMatchObject({ done: "started" })
+    expect(await app.operate(redrive)).toMatchObject({ done: "nothing" })
     const container = await containerOf(app, account.accountId, task)
     await container.claim()
     await container.send("complete", { result: null })
