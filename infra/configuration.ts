@@ -70,9 +70,19 @@ function refuseUnknown() {
     if (!(name in names)) refuse(name, settingNames)
   }
   for (const [name, parts] of Object.entries(names).filter(([, parts]) => parts.length)) {
-    const given = Object.keys(config.getObject<object>(name) ?? {})
-    for (const part of given.filter((part) => !parts.includes(part))) refuse(`${name}.${part}`, parts)
+    const given = mapOf(config, name, `${parts.join(", ")}, each with a value`)
+    for (const part of Object.keys(given).filter((part) => !parts.includes(part))) refuse(`${name}.${part}`, parts)
   }
+  mapOf(config, "reservedConcurrency", "a number for each file")
+  const accounts = config.getObject<unknown>("subscriberAccounts") ?? []
+  if (!Array.isArray(accounts)) throw new Error(`Setting subscriberAccounts takes a list, not ${JSON.stringify(accounts)}`)
+}
+
+/** The parts of a setting: of anything but a map none would be found, and the defaults would stay without a word. */
+function mapOf(config: Config, name: string, parts: string): object {
+  const value = config.getObject<unknown>(name) ?? {}
+  if (typeof value === "object" && !Array.isArray(value)) return value
+  throw new Error(`Setting ${name} takes ${parts}, not ${JSON.stringify(value)}`)
 }
 
 function refuse(name: string, known: string[]): never {

@@ -66,6 +66,25 @@ describe("what a tenant's file says", () => {
     await expect(preflight(`${minimal}  ${line}\n`)).rejects.toThrow(words)
   })
 
+  test.each([
+    ["throttle: 5", "Setting throttle takes rate, burst, each with a value, not 5"],
+    [
+      "accountQuotas: [5]",
+      "Setting accountQuotas takes runningTasks, fileStorageGib, checkpointStorageGib, each with a value, not [5]",
+    ],
+    ["domain: { name: agents.example.com }", "Setting domain takes a name and a certificate of us-east-1"],
+    ["domain: { certificateArn: 'arn:aws:acm:us-east-1:1:certificate/1' }", "Setting domain takes a name and a certificate"],
+    ["reservedConcurrency: 5", "Setting reservedConcurrency takes a number for each file, not 5"],
+    ["subscriberAccounts: 123456789012", "Setting subscriberAccounts takes a list, not 123456789012"],
+    ["alarmEmail:", "The setting dormouse:alarmEmail has no value"],
+  ])("is refused where it has not the shape that is read: %s", async (line, words) => {
+    await expect(preflight(`${minimal}  dormouse:${line}\n`)).rejects.toThrow(words)
+  })
+
+  test("is refused where it says the same twice, with the project's namespace and without", async () => {
+    await expect(preflight(`${minimal}  tenant: other\n`)).rejects.toThrow("The setting dormouse:tenant is there twice")
+  })
+
   test("is the project's where it has no namespace, and may be the provider's and Pulumi's", async () => {
     const { graph, wrong } = await preflight(`${minimal}  logRetentionDays: 7\n  aws:profile: acme\n  pulumi:tags: { team: a }\n`)
 

@@ -108,13 +108,17 @@ function checkOptions({ region, alarmEmail, monthlyBudgetUsd, domain, eventArchi
   demand(monthlyBudgetUsd === undefined || monthlyBudgetUsd > 0, "monthlyBudgetUsd", "is above 0")
   demand(monthlyBudgetUsd === undefined || !!alarmEmail, "monthlyBudgetUsd", "needs alarmEmail, so that somebody hears of it")
   const certificate = `arn:aws:acm:${region}:`
-  demand(!domain || domain.certificateArn.startsWith(certificate), "domain", `takes a certificate of ${region}`)
+  demand(!domain || isDomain(domain, certificate), "domain", `takes a name and a certificate of ${region}`)
   demand(Number.isInteger(eventArchiveDays) && eventArchiveDays >= 0, "eventArchiveDays", "is a whole number of days")
   const areAccounts = settings.subscriberAccounts.every((account) => /^\d{12}$/.test(account))
   demand(areAccounts, "subscriberAccounts", "takes account numbers of 12 digits")
   const areCounts = Object.values(settings.reservedConcurrency).every((count) => Number.isInteger(count) && count > 0)
   demand(areCounts, "reservedConcurrency", "takes whole numbers above 0")
 }
+
+/** A file may leave out what the type has. */
+const isDomain = ({ name, certificateArn }: Partial<Domain>, certificate: string) =>
+  !!name && !!certificateArn?.startsWith(certificate)
 
 function demand(holds: boolean, setting: string, rule: string) {
   if (!holds) throw new Error(`Setting ${setting} ${rule}`)

@@ -22,11 +22,14 @@ export function readStackFile(text: string): Record<string, string> {
     if (!parts.includes(part)) throw new Error(`A stack's file has no part ${part}: ${hint(part, parts)}`)
   }
   if (!isMap(file.config)) throw new Error("The file has no settings: they stand under config, as in Pulumi.sample.yaml")
-  const entries = Object.entries(file.config).map(([key, value]) => [
-    fullKey(key),
-    typeof value === "string" ? value : JSON.stringify(value),
-  ])
-  return Object.fromEntries(entries) as Record<string, string>
+  const config: Record<string, string> = {}
+  for (const [given, value] of Object.entries(file.config)) {
+    const key = fullKey(given)
+    if (key in config) throw new Error(`The setting ${key} is there twice`)
+    if (value === null) throw new Error(`The setting ${key} has no value`)
+    config[key] = typeof value === "string" ? value : JSON.stringify(value)
+  }
+  return config
 }
 
 function parsed(text: string): Record<string, unknown> {
