@@ -58,7 +58,7 @@ export type FromAgent =
   | { is: "tool"; name: string; args: unknown }
   | { is: "tool_end"; name: string; failed: boolean; result: string }
   | { is: "notice"; text: string }
-  /** What the turn has cost so far, in US dollars: said after each answer with which the agent works on. */
+  /** What the turn has cost so far, in US dollars: said after each answer of the model. */
   | { is: "cost"; costUsd: number }
   | { is: "hibernate"; request: HibernationRequest }
   | ({ is: "turn_end" } & TurnEnd)

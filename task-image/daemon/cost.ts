@@ -1,16 +1,23 @@
 /**
- * What the models have cost in this run, in US dollars. Told after every answer with which the agent works on, since nobody could tell
- * it of a container that is lost; all of it is told again at the end of the turn, so one that does not arrive is left.
+ * What the models have cost in this run, in US dollars. Told after every answer, since nobody could tell it of a container that is lost.
+ * What does not arrive is left: at the end of the turn all is told that was not.
  */
 export const createCost = (tell: (costUsd: number) => Promise<unknown>) => {
-  let [before, ofTurn] = [0, 0]
-  let telling: Promise<unknown> | undefined
-  let isNew = false
+  let [before, ofTurn, told] = [0, 0, 0]
+  let telling: Promise<void> | undefined
 
+  // A sum of fractions may differ by a hair from what it was; the API keeps whole millionths.
+  const untold = () => (Math.round((before + ofTurn - told) * 1_000_000) === 0 ? undefined : before + ofTurn)
   const tellAll = async () => {
-    while (isNew) {
-      isNew = false
-      await tell(before + ofTurn).catch(() => undefined)
+    let costUsd = untold()
+    while (costUsd !== undefined) {
+      const isTold = await tell(costUsd).then(
+        () => true,
+        () => false,
+      )
+      if (!isTold) break
+      told = costUsd
+      costUsd = untold()
     }
     telling = undefined
   }
@@ -21,7 +28,6 @@ export const createCost = (tell: (costUsd: number) => Promise<unknown>) => {
     /** The turn has cost so much so far. */
     soFar: (costUsd: number) => {
       count(costUsd)
-      isNew = true
       telling ??= tellAll()
     },
     /** The turn is over. An agent that was killed did not say what it came to: then it is what was said last. */
@@ -30,10 +36,10 @@ export const createCost = (tell: (costUsd: number) => Promise<unknown>) => {
       before += ofTurn
       ofTurn = 0
     },
-    /** All of it, when nothing is on its way any more that would say less. */
-    total: async () => {
+    /** All of it, where that was not told yet, once nothing is on its way any more that would say less. */
+    untold: async () => {
       await telling
-      return before + ofTurn
+      return untold()
     },
   }
 }

@@ -32,18 +32,22 @@ test("the agent does the task, its files are kept, and the run completes with it
   expect(more).toEqual([])
 })
 
-test("outputs come before the last lines of the log, these before the cost, and that before the end of the run", async () => {
+test("outputs come before the last lines of the log, and these before the end of the run, by which all of the cost is told", async () => {
   const stage = await startStage({ script: [{ blocks: [writeReport] }, done] })
 
   expect(await stage.ended, stage.printed()).toBe(0)
-  const ends = stage.api.seen.requests.filter((path) => path.startsWith(`/agent/tasks/${runOfTest}/`)).slice(-5)
+  const ends = stage.api.seen.requests
+    .filter((path) => path.startsWith(`/agent/tasks/${runOfTest}/`))
+    .filter((path) => !path.endsWith("/usage"))
+    .slice(-4)
   expect(ends.map((path) => path.replace(`/agent/tasks/${runOfTest}/`, ""))).toEqual([
     "outputs/prepare",
     "outputs/complete",
     "logs",
-    "usage",
     "complete",
   ])
+  expect(stage.api.seen.requests.at(-1)).toMatch(/\/complete$/)
+  expect(stage.api.seen.usage).toHaveLength(2)
 })
 
 test("the log tells a person what happened, stage by stage", async () => {

@@ -255,8 +255,7 @@ const translate = (event: SessionEvent, turnUsd: number): FromAgent | undefined 
       return { is: type === "text_end" ? "text_end" : "alive" }
     }
     case "message_end":
-      // After the turn's last answer the turn's end says it.
-      return event.message.stopReason === "toolUse" ? { is: "cost", costUsd: turnUsd } : { is: "alive" }
+      return event.message.role === "assistant" ? { is: "cost", costUsd: turnUsd } : { is: "alive" }
     case "tool_execution_start":
       return { is: "tool", name: event.toolName, args: event.args }
     case "tool_execution_end":

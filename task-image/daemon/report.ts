@@ -23,7 +23,8 @@ export const storeOutputs = ({ api, claimed, logs, settings, known }: Run) =>
 /** Sends what there is to say before the end of a turn or of the run. */
 export const settleUp = async ({ api, claimed, logs, cost }: Run) => {
   await logs.flush()
-  await api.usage(claimed.run.id, { cost_usd: await cost.total() })
+  const cost_usd = await cost.untold()
+  if (cost_usd !== undefined) await api.usage(claimed.run.id, { cost_usd })
 }
 
 /** The agent's last words, and the latest message that it had been told of by then. */
