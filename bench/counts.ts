@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "../build/bundle.ts"
 import { millis, now } from "../core/clock.ts"
-import { heartbeatSeconds, logPauseSeconds, receiveSeconds, renewalSeconds } from "../core/protocol.ts"
+import { heartbeatSeconds, logPauseSeconds, receiveSeconds, renewalSeconds, usagePauseSeconds } from "../core/protocol.ts"
 import { warmSeconds } from "../infra/settings.ts"
 import { newAccount } from "../test/app.ts"
 import { items } from "../test/aws.ts"
@@ -13,7 +13,7 @@ import { type OwnStack, ownStack } from "../test/stack.ts"
 import { moveTime } from "../test/time.ts"
 import { untilItWorks } from "../test/until.ts"
 
-// `npm run bench:counts`: what AWS is asked for by a task, by a heartbeat, by some lines of its log, by a turn of a conversation, by what is
+// `npm run bench:counts`: what AWS is asked for by a task, by a heartbeat, by some lines of its log, by what its models have cost, by a turn of a conversation, by what is
 // said in it and by waiting for the next one, and by a night's sleep, counted on the embedded AWS. Writes `golden/counts.json`, from which
 // `npm run cost` makes a bill.
 
@@ -137,7 +137,8 @@ async function countMinutes({ app, account }: Stage, time: ReturnType<typeof mov
   await container.send("heartbeat", {})
   time.advance(-60_000)
   const logBatch = await counted(app, 8, () => again(8, (n) => send(8 + n)))
-  return { container, heartbeat, logBatch, renewingBatch }
+  const usage = await counted(app, 8, () => again(8, (n) => container.send("usage", { cost_usd: n / 100 })))
+  return { container, heartbeat, logBatch, renewingBatch, usage }
 }
 
 /** What a turn of a conversation adds, of which nothing is said while the agent speaks, and what it says a put. */
@@ -184,6 +185,7 @@ const seconds = {
   renewal: renewalSeconds,
   shortestLogPause: logPauseSeconds.shortest,
   longestLogPause: logPauseSeconds.longest,
+  usage: usagePauseSeconds,
   receive: receiveSeconds,
   warm: warmSeconds,
 }

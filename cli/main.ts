@@ -52,7 +52,8 @@ async function main(args: string[]): Promise<string> {
     operation = command.next?.(operation, answer as object)
   }
   if (json) return JSON.stringify(answer, null, 2)
-  return (command.text ?? fieldsText)(answer as never)
+  // A stack of an earlier version may answer nothing.
+  return (answer === null ? fieldsText : (command.text ?? fieldsText))(answer as never)
 }
 
 /** How many words follow the command's own two, options apart. */

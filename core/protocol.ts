@@ -19,6 +19,15 @@ export const leaseSeconds = 120
  * so it is done well before one would be due: lines come when they come, and each that is let pass may be the last in time.
  */
 export const renewalSeconds = 10
+/** What the models of a run may be said to have cost. */
+export const mostCostUsd = 1_000_000
+
+/**
+ * How often a container says at most what its models have cost so far, which nobody could say of one that is lost. An agent may have an
+ * answer every few seconds, and each time is a request.
+ */
+export const usagePauseSeconds = 120
+
 /**
  * Shortest and longest that the daemon lets go by from one answer of the API to its next batch of log lines. The shortest is for those that
  * somebody reads. The longest is shorter than a heartbeat's, so that what is said renews the lease and no heartbeat is needed beside it.
@@ -215,7 +224,7 @@ export const AgentMessage = z.strictObject({
     cache_read_tokens: z.int().min(0),
     cache_write_tokens: z.int().min(0),
   }),
-  cost_usd: z.number().min(0).max(1_000_000),
+  cost_usd: z.number().min(0).max(mostCostUsd),
 })
 
 /** Stored in the same write as the end that they come with, so that a turn which is done again says nothing twice. */
@@ -300,7 +309,7 @@ export const AppendedLogs = z
  * difference, so that it may be sent twice. Tokens are not in here: the model gateway counts them itself.
  */
 export const ReportUsage = z
-  .strictObject({ cost_usd: z.number().min(0).max(1_000_000) })
+  .strictObject({ cost_usd: z.number().min(0).max(mostCostUsd) })
   .meta({ id: "ReportUsage", example: { cost_usd: 0.0123 } })
 
 /**

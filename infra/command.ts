@@ -1,6 +1,6 @@
 /**
  * Runs one of the commands of this folder: `--help` shows its usage, and what somebody wrote wrongly is answered by one sentence and
- * exit code 1. What is wrong with the program itself keeps its stack.
+ * exit code 1. A TypeError or ReferenceError of the program's own keeps its stack.
  */
 export async function command(usage: string, run: () => void | Promise<void>) {
   if (process.argv.slice(2).includes("--help")) return console.log(usage)

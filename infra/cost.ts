@@ -41,8 +41,8 @@ export interface Profile {
 }
 
 type Tally = Record<string, number>
-type Step = "task" | "heartbeat" | "logBatch" | "renewingBatch" | "turn" | "liveText" | "waiting" | "hibernation"
-type Seconds = Record<"heartbeat" | "renewal" | "shortestLogPause" | "longestLogPause" | "receive" | "warm", number>
+type Step = "task" | "heartbeat" | "logBatch" | "renewingBatch" | "usage" | "turn" | "liveText" | "waiting" | "hibernation"
+type Seconds = Record<"heartbeat" | "renewal" | "shortestLogPause" | "longestLogPause" | "usage" | "receive" | "warm", number>
 type Counts = Record<Step, Tally> & { seconds: Seconds }
 type Prices = Record<string, [price: number, per: string]>
 type Bill = Record<string, number>
@@ -84,6 +84,7 @@ function tallyOf(counts: Counts, { minutes, hibernations, turns }: Profile): Tal
     [counts.heartbeat, (waitingMinutes(counts, turns) * 60) / seconds.heartbeat],
     [counts.renewingBatch, stretches * batches.renewing],
     [counts.logBatch, stretches * batches.others],
+    [counts.usage, (minutes * 60) / seconds.usage],
     [counts.turn, turns],
     [counts.liveText, turns === 0 ? 0 : turns + minutes * speaking * liveTextsPerMinute],
     // However long its looks at the table take, the whole waits that long.

@@ -63,14 +63,16 @@ const whereStopped =
 const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> => {
   const { run, session, keep, watch } = desk
   const { bundle } = run.claimed
-  const delivered = await deliverTo(desk, turn, keep.told().after)
   const attached = also === undefined ? await desk.attach() : []
+  // Last, since what is interrupted takes back its own and nothing else: a file that stayed would be laid again beside itself.
+  const delivered = await deliverTo(desk, turn, keep.told().after)
   const begin = () => turnPrompt({ bundle, turn, told: keep.told(), delivered, attached })
   const prompt = also ?? (isSame ? steering(delivered) : begin())
   const stop = createStop(run.stop)
   run.mode = turn.mode
   const steered = followMessages(desk, turn)
   watch.startTurn(stop)
+  run.cost.startTurn()
   try {
     const outcome = await session.turn(turn.number, prompt, stop)
     if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))

@@ -48,7 +48,7 @@ const payloads = {
 }
 
 const about =
-  "Written by `npm run freeze`, and never changed once its day is over: executions and containers of this day count on it for a year. What is new gets a file of its own date by the same command; one older than a year may be deleted."
+  "Written once by `npm run freeze`: executions and containers of this day count on it for a year. What is new gets a file of its own by the same command; one older than a year, or never deployed, may be deleted."
 
 /** The same of today's repository. */
 export async function promiseOf(date: string): Promise<Promised> {

@@ -95,4 +95,4 @@ console.log(
   `${tried.length} crash points in ${seconds} s, of which ${broken.length} broke an invariant and ${missed.length} were never come to`,
 )
 writeSection("crash points", table(tried))
-process.exitCode = broken.length ? 1 : 0
+process.exitCode = broken.length || missed.length ? 1 : 0
