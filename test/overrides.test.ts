@@ -36,6 +36,7 @@ describe("an override reaches the container", () => {
           max_runtime_per_turn_seconds: 31,
           soft_finish_after_seconds: 32,
         },
+        time_left_seconds: 61,
       },
     ],
     [

@@ -113,7 +113,8 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
     await until(stream, `message 8 user: ${long}`)
     await stream.close()
 
-    expect(told(stream)).toEqual([
+    // What may come after the message comes too late for a stream that is closed by then.
+    expect(told(stream).slice(0, 7)).toEqual([
       "task running",
       "message 2 user: Which flowers bloom now?",
       `task ${begun} running`,
@@ -121,7 +122,6 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
       "message 5 assistant: Snowdrops.",
       "task 7 awaiting_input",
       `message 8 user: ${long}`,
-      expect.stringMatching(/^task \d+ \w+$/),
     ])
     const shown = dataOf(stream.got.find(({ event }) => event === "message")!)
     const { body } = await account.send(`GET /conversations/${container.task.id}/messages`)
