@@ -40,6 +40,7 @@ describe("what container and API say to each other", () => {
       renewal: Protocol.renewalSeconds,
       shortestLogPause: Protocol.logPauseSeconds.shortest,
       longestLogPause: Protocol.logPauseSeconds.longest,
+      usage: Protocol.usagePauseSeconds,
       receive: Protocol.receiveSeconds,
       warm: Number(functions["dormouse-agent-tasks"].environment.WARM_SECONDS),
     })
