@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto"
-import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { z } from "zod"
 import type { Sources } from "../../core/git.ts"
@@ -25,9 +24,9 @@ import {
   ReportUsage,
   renewalSeconds,
   SaySoFar,
-  storedRequestHeader,
 } from "../../core/protocol.ts"
 import type { Bundle, Claimed } from "../daemon/api.ts"
+import { readText, serveModels, serveObject, serveStore, sha256, tokenOf } from "./beside-api.ts"
 
 export const claimToken = "claim-token-canary-5f1d"
 
@@ -47,10 +46,6 @@ type Options = {
   /** What containers of the task have stored before. */
   objects?: Map<string, Buffer>
 }
-
-const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
-
-const tokenOf = ({ headers }: IncomingMessage) => String(headers.authorization).replace("Bearer ", "")
 
 /** What the API has seen. */
 const createSeen = ({ bundle }: Options) => ({
@@ -102,7 +97,7 @@ const createPlay = ({ bundle }: Options) => ({
   transfer: async (_path: string): Promise<void> => undefined,
 })
 
-type Stage = Options & {
+export type Stage = Options & {
   seen: ReturnType<typeof createSeen>
   play: ReturnType<typeof createPlay>
   origin: string
@@ -337,53 +332,6 @@ const receive = async (stage: Stage, query: unknown): Promise<z.infer<typeof Rec
   }
 }
 
-const serveObject = async ({ objects, play }: Stage, request: IncomingMessage, response: ServerResponse, name: string) => {
-  await play.transfer(name)
-  if (request.method === "GET") return response.writeHead(objects.has(name) ? 200 : 404).end(objects.get(name))
-  const parts: Buffer[] = []
-  for await (const part of request) parts.push(part)
-  const isNew = !objects.has(name)
-  if (isNew) objects.set(name, Buffer.concat(parts))
-  return response.writeHead(isNew ? 200 : 412).end()
-}
-
-const serveStore = async (stage: Stage, request: IncomingMessage, response: ServerResponse, id: string) => {
-  if (request.method === "GET") {
-    const content = Buffer.from(stage.files?.[id] ?? "")
-    response.writeHead(200).write(content.subarray(0, 1))
-    await stage.play.transfer(id)
-    return response.end(content.subarray(1))
-  }
-  const text = await readText(request)
-  const trouble = stage.play.storeTrouble()
-  if (typeof trouble === "string") return response.destroy()
-  if (trouble) return response.writeHead(trouble).end()
-  const isAsAgreed = request.headers["x-signed"] === "yes" && Buffer.byteLength(text) === stage.prepared.get(id)?.size_bytes
-  if (isAsAgreed) stage.stored.set(id, text)
-  return response.writeHead(isAsAgreed ? 200 : 403).end()
-}
-
-const serveModels = async (stage: Stage, request: IncomingMessage, response: ServerResponse, path: string) => {
-  if (sha256(tokenOf(request)) !== stage.runTokenHash) return response.writeHead(401).end()
-  const { authorization: _, host: __, "content-length": ___, "x-api-key": key, ...passed } = request.headers
-  const { [storedRequestHeader]: id, ...headers } = passed
-  if (key) stage.seen.violations.push("The gateway was sent an x-api-key")
-  const sent = await readText(request)
-  const stored = id === undefined ? undefined : stage.stored.get(String(id))
-  stage.seen.modelRequests.push({
-    bytes: Buffer.byteLength(sent),
-    stored: stored === undefined ? undefined : Buffer.byteLength(stored),
-  })
-  const upstream = forward(stage.modelUrl + path, { method: request.method, headers: { ...headers, "x-api-key": "sk-real" } })
-  upstream.on("response", (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.headers)
-    answer.on("error", () => response.destroy()).pipe(response)
-  })
-  upstream.on("error", () => response.destroy())
-  response.on("close", () => upstream.destroy())
-  return upstream.end(stored ?? sent)
-}
-
 class Problem extends Error {
   readonly status: number
   readonly code: string
@@ -393,12 +341,6 @@ class Problem extends Error {
     this.status = status
     this.code = code
   }
-}
-
-const readText = async (request: IncomingMessage) => {
-  const parts: Buffer[] = []
-  for await (const part of request) parts.push(part)
-  return Buffer.concat(parts).toString("utf8")
 }
 
 const parse = (text: string): unknown => (text ? JSON.parse(text) : undefined)
