@@ -55,15 +55,18 @@ const cloneOne = async ({ root, isolation, gitConfig, signal }: Workplace, repos
   if (isolation.user) await giveTo(join(root, folder.split("/")[0]!), isolation.user)
 }
 
-/** Removes a clone, if it is still there: whatever its setup script has laid on the way to it is not followed. */
-export const removeClone = ({ root }: Pick<Workplace, "root">, folder: string) => {
+/**
+ * Removes a clone, if it is still there: whatever its setup script has laid on the way to it is not followed. Where that is impossible,
+ * since it leads through a link or through something that is no folder by now, it is left and said.
+ */
+export const removeClone = ({ root, logs }: Pick<Workplace, "root" | "logs">, folder: string) => {
   const workspace = openFolder(root)
   const way = createWay(workspace)
   try {
     const parent = dirname(folder)
     rmSync(inside(way.enter(parent === "." ? "" : parent), basename(folder)), { recursive: true, force: true })
-  } catch {
-    // It leads through a link by now, or through something that is not a folder.
+  } catch (error) {
+    logs.say("daemon", `${folder} could not be removed: ${error instanceof Error ? error.message : error}`)
   } finally {
     way.close()
     closeFolder(workspace)
