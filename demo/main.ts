@@ -84,11 +84,11 @@ async function follow(api: Api, taskId: string) {
   let shown = 0
   for (;;) {
     const task = await api.get(`/tasks/${taskId}`)
-    if (task.status !== status) say(`  \u001b[36m${task.status}\u001b[0m`)
+    if (task.status !== status) say(`  ${styleText("cyan", task.status)}`)
     status = task.status
     const { data: lines } = await api.get(`/tasks/${taskId}/logs?limit=100`)
     for (const line of lines.slice(0, lines.length - shown).reverse())
-      say(`  \u001b[2m${line.source.padEnd(12)}\u001b[0m ${line.message}`)
+      say(`  ${styleText("dim", line.source.padEnd(12))} ${line.message}`)
     shown = lines.length
     if (["finished", "failed"].includes(status)) return task
     await sleep(200)
