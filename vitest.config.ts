@@ -15,7 +15,9 @@ export default defineConfig({
     pool: "forks",
     // One more than the cores of a small machine: a test often waits for the stack that it has started.
     maxWorkers: 3,
-    testTimeout: 30_000,
+    // Limits for what hangs, far from what anything takes: a busy machine is slow, and that is no failure.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 })

@@ -10,11 +10,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { millis } from "#core/clock.ts"
 import type { Wiring } from "#local/wiring.ts"
 import { as } from "#test/app.ts"
-import { sfnOf } from "#test/aws.ts"
+import { published, sfnOf } from "#test/aws.ts"
 import { type Container, claimedContainer, containerOf, forgetArn, statusOf, storeOutput } from "#test/container.ts"
 import { newAgent, newFile, newTask } from "#test/make.ts"
 import { answering, type Receiver, startReceiver } from "#test/receiver.ts"
-import { type OwnStack, ownStack } from "#test/stack.ts"
+import { type OwnStack, ownStack, withoutRules } from "#test/stack.ts"
 import { moveTime } from "#test/time.ts"
 import { untilEnded } from "#test/until.ts"
 import { storyText } from "./render.ts"
@@ -24,15 +24,7 @@ let app: OwnStack
 let receiver: Receiver
 
 /** Nobody hears by himself that an execution ended badly. */
-const withoutEnds = (wiring: Wiring): Wiring => ({
-  ...wiring,
-  buses: Object.fromEntries(
-    Object.entries(wiring.buses).map(([arn, bus]) => [
-      arn,
-      { ...bus, rules: bus.rules.filter(({ name }) => name !== "dormouse-ended") },
-    ]),
-  ),
-})
+const withoutEnds = (wiring: Wiring) => withoutRules(wiring, ({ name }) => name === "dormouse-ended")
 
 beforeAll(async () => {
   receiver = await startReceiver()
@@ -309,6 +301,7 @@ describe("account erase", () => {
       await storeOutput(container, "report.md", Buffer.from("x"))
       await container.send("complete", { result: "Done." })
       await untilEnded(account, container.task.id)
+      await published(app, account.accountId, container.task.id)
       await newFile(account)
     }
     const before = await rowsOf(stays.accountId)

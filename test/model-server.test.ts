@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test, vi } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { type Script, startModelServer } from "./model-server.ts"
 
 const start = async (script: Script) => {
@@ -52,10 +52,10 @@ test("what was asked is kept, with whether the caller went away", async () => {
   const { ask, requests } = await start([{ silent: true }, { blocks: [] }])
   const gone = new AbortController()
   const first = ask("/v1/messages", gone.signal)
-  await vi.waitFor(() => expect(requests).toHaveLength(1))
+  await expect.poll(() => requests).toHaveLength(1)
   gone.abort()
   await expect(first).rejects.toThrow()
-  await vi.waitFor(() => expect(requests[0]?.aborted).toBe(true))
+  await expect.poll(() => requests[0]?.aborted).toBe(true)
   await (await ask()).text()
 
   expect(requests[1]).toMatchObject({ url: "/v1/messages", body: { model: "a-model" }, aborted: false })

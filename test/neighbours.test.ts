@@ -59,7 +59,7 @@ const workOff = async (batch: Message[]): Promise<number> => {
   })
   while (!isDone) {
     const hung = receiver.at("/hangs").length
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await new Promise((resolve) => setTimeout(resolve, 600))
     if (hung > before && hung === receiver.at("/hangs").length) {
       time.advance(3_000)
       await expect.poll(() => isDone, patience).toBe(true)

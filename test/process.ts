@@ -11,6 +11,6 @@ export const killContainer = async (app: App, accountId: string, taskId: string)
     const found = marked("DORMOUSE_RUN_ID").find(({ value }) => value === runId)
     if (!found) throw new Error(`No process has the run ${runId}`)
     return found.pid
-  })
+  }, 10_000)
   process.kill(pid, "SIGKILL")
 }

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { startStack } from "../local/stack.ts"
-import type { Wiring } from "../local/wiring.ts"
+import type { RuleWiring, Wiring } from "../local/wiring.ts"
 import type { App } from "./app.ts"
 import { idleBundles } from "./idle-container.ts"
 
@@ -27,6 +27,18 @@ export const withoutConsumers = (wiring: Wiring): Wiring => ({
   ...wiring,
   eventSources: wiring.eventSources.filter(({ source }) => !source.startsWith("arn:aws:sqs:")),
 })
+
+/** A stack without some of its buses' rules: what follows from those does not happen. */
+export const withoutRules = (wiring: Wiring, isGone: (rule: RuleWiring) => boolean): Wiring => {
+  const buses = Object.entries(wiring.buses).map(([arn, bus]) => [
+    arn,
+    { ...bus, rules: bus.rules.filter((rule) => !isGone(rule)) },
+  ])
+  return { ...wiring, buses: Object.fromEntries(buses) }
+}
+
+/** A stack that does nothing because it is time to: a test that moves the clock has no sweep but its own. */
+export const withoutSchedules = (wiring: Wiring): Wiring => withoutRules(wiring, ({ schedule }) => schedule !== undefined)
 
 /** A stack of a test's own: to move its time, to look at its counters, to kill what it runs. */
 export const ownStack = async (

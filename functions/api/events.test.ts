@@ -168,11 +168,11 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
 
     const stream = await follow(container.task.id)
     await until(stream, "delta Snow")
-    await vi.waitFor(async () => expect(await answers("Snow is")).toEqual({ accepted: true, is_followed: true }))
+    await expect.poll(() => answers("Snow is")).toEqual({ accepted: true, is_followed: true })
     await until(stream, "delta Snow is")
     // It says so again while it is open.
     time.advance(50_000)
-    await vi.waitFor(async () => expect(await followedUntil(container)).toBeGreaterThan(millis() + 50_000))
+    await expect.poll(() => followedUntil(container)).toBeGreaterThan(millis() + 50_000)
     await stream.close()
     expect((await answers("Snow is c")).is_followed).toBe(true)
     // Whether the stream has noticed that nobody reads it, or has come to its own end.
@@ -188,7 +188,7 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
   test("a stream that was there before the first word is known at the first word, and shows nothing until then", async () => {
     const container = await conversation()
     const stream = await follow(container.task.id)
-    await vi.waitFor(async () => expect(await followedUntil(container)).toBeGreaterThan(millis()))
+    await expect.poll(() => followedUntil(container)).toBeGreaterThan(millis())
     expect((await delta(container, 1, "Snow")).body).toEqual({ accepted: true, is_followed: true })
     await until(stream, "delta Snow")
     await stream.close()
@@ -245,7 +245,7 @@ describe("GET /conversations/{taskId}/events?stream=true", () => {
     const container = await conversation()
     const stream = await follow(container.task.id)
     await account.send(`POST /conversations/${container.task.id}/autonomous`, { enabled: true })
-    await vi.waitFor(() => expect(told(stream).some((text) => text.includes("mode_switched_to_autonomous"))).toBe(true))
+    await expect.poll(() => told(stream).some((text) => text.includes("mode_switched_to_autonomous"))).toBe(true)
     await stream.close()
     const { body } = await account.send(`GET /conversations/${container.task.id}/events`)
     expect(dataOf(stream.got.find(({ event }) => event === "event")!)).toEqual(body.data[0])
@@ -335,7 +335,7 @@ describe("the streams of an account", () => {
     await stream.close()
     const next = await vi.waitFor(
       async () => {
-        time.advance(16_000)
+        time.advance(60_000)
         const again = await follow(task.id, { key: crowded.apiKey })
         expect(again.status).toBe(200)
         return again

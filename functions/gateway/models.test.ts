@@ -1,5 +1,3 @@
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { newAccount } from "#test/app.ts"
 import { items } from "#test/aws.ts"
@@ -22,18 +20,12 @@ let app: OwnStack
 let account: Awaited<ReturnType<typeof newAccount>>
 let container: Container
 
-/** An address where nobody listens. */
-const nowhere = async () => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return `http://127.0.0.1:${port}`
-}
+/** An address where nobody listens: no system gives out such a port by itself. */
+const nowhere = "http://127.0.0.9:999"
 
 beforeAll(async () => {
   models = await startModelServer(() => (next as Step[]).shift() ?? hello)
-  const env = { ANTHROPIC_BASE_URL: models.url, OPENAI_BASE_URL: `${models.url}/openai/v1`, OPENROUTER_BASE_URL: await nowhere() }
+  const env = { ANTHROPIC_BASE_URL: models.url, OPENAI_BASE_URL: `${models.url}/openai/v1`, OPENROUTER_BASE_URL: nowhere }
   app = await ownStack(env, undefined, { idle: true })
   account = await newAccount(app, { creditUsd: 100 })
   container = await withDefaults({ providerApiKey: key, weakModel: "haiku" })

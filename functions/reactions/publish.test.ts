@@ -50,6 +50,7 @@ describe("an event", () => {
 
   test("absent: the events of a task that was deleted meanwhile are announced, and hold up nobody", async () => {
     const container = await newContainer(app, account)
+    await published(app, account.accountId, container.task.id)
     const events = await stored(container, "event#")
     const orphan = { ...events[0]!, taskId: "tsk_nothing" }
     const before = announced("task.turn.queued")
@@ -59,6 +60,7 @@ describe("an event", () => {
 
   test("broken: a record that cannot be published fails, and what follows it is left for the next try", async () => {
     const container = await newContainer(app, account)
+    await published(app, account.accountId, container.task.id)
     const events = await stored(container, "event#")
     const { accountId: _, ...broken } = events[1]!
     const before = announced("task.turn.queued")

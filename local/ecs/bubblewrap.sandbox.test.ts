@@ -135,7 +135,7 @@ describe("a task in bubblewrap", () => {
     const { port } = server.address() as AddressInfo
     const task = await aws.run(`
       say(await (await fetch("http://127.0.0.1:${port}")).text())
-      const read = () => fs.readFileSync(process.env.DORMOUSE_CLOCK, "utf8")
+      const read = () => fs.readFileSync(process.env.DORMOUSE_CLOCK, "utf8").trim()
       const timer = setInterval(() => { if (read() === "5000") { say(read()); clearInterval(timer) } }, 10)
     `)
     await expect.poll(() => aws.said(task)).toEqual(["from outside"])

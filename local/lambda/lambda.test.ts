@@ -1,7 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { millis } from "#core/clock.ts"
+import { moveTime } from "#test/time.ts"
 import { makeKeyRing } from "../credentials.ts"
 import { functionArn, makeFixture, roleOf } from "../fixture.ts"
 import { openPort, type Port } from "../port.ts"
@@ -45,7 +47,7 @@ const fixture = makeFixture({
   },
 })
 
-const clock = join(fixture.data, "clock")
+const time = moveTime()
 let lambda: Lambda
 let aws: Port
 let client: LambdaClient
@@ -62,8 +64,6 @@ const open = () =>
   })
 
 beforeAll(async () => {
-  writeFileSync(clock, "0")
-  process.env.DORMOUSE_CLOCK = clock
   lambda = open()
   const s3 = () => Promise.reject(new Error("There is no S3 here"))
   aws = await openPort(0)
@@ -78,7 +78,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  delete process.env.DORMOUSE_CLOCK
+  time.release()
   client.destroy()
   await aws.close()
   await lambda.close()
@@ -96,16 +96,11 @@ const invoke = async (name: string, payload: unknown = {}) => {
 
 /** Waits until a file has so many lines, and gives them. */
 const lines = async (path: string, count: number) => {
-  const read = () => {
-    try {
-      return readFileSync(path, "utf8").trim().split("\n")
-    } catch {
-      return []
-    }
-  }
-  await expect.poll(() => read().length, { timeout: 10_000 }).toBe(count)
-  return read()
+  await expect.poll(() => linesOf(path).length).toBe(count)
+  return linesOf(path)
 }
+
+const linesOf = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : [])
 
 describe("Invoke", () => {
   test("runs the handler of the bundle and keeps its module between calls", async () => {
@@ -198,11 +193,17 @@ describe("an event that nobody waits for", () => {
     const send = new InvokeCommand({ FunctionName: "flaky", InvocationType: "Event", Payload: JSON.stringify({ path }) })
     expect((await client.send(send)).StatusCode).toBe(202)
     await lines(path, 1)
-    writeFileSync(clock, String(200_000))
-    await lines(path, 2)
-    writeFileSync(clock, String(400_000))
+    const triedAt: number[] = []
+    const printed = () => {
+      triedAt[linesOf(path).length] ??= millis()
+      time.advance(5_000)
+      return readFileSync(join(fixture.data, "logs", "flaky.log"), "utf8")
+    }
+    await expect.poll(printed).toContain("The event was dropped")
+    const [first = 0, second = 0, third = 0] = triedAt.slice(1)
+    expect(second - first).toBeGreaterThanOrEqual(60_000)
+    expect(third - second).toBeGreaterThanOrEqual(120_000)
     expect(new Set(await lines(path, 3)).size).toBe(1)
-    await expect.poll(() => readFileSync(join(fixture.data, "logs", "flaky.log"), "utf8")).toContain("The event was dropped")
   })
 
   test("outlives the process that took it", async () => {
@@ -210,7 +211,7 @@ describe("an event that nobody waits for", () => {
     lambda.invokeAsync("flaky", JSON.stringify({ path }))
     await lines(path, 1)
     await lambda.close()
-    writeFileSync(clock, String(800_000))
+    time.advance(800_000)
     lambda = open()
     lambda.resume()
     await lines(path, 2)

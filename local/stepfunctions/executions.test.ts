@@ -132,7 +132,7 @@ test("StopExecution aborts, once, and says when", async () => {
 
 test("an execution that takes longer than its machine's TimeoutSeconds has timed out", async () => {
   const execution = await opened.start("limited")
-  await vi.waitFor(async () => expect(await opened.types(execution)).toContain("TaskSubmitted"))
+  await expect.poll(() => opened.types(execution)).toContain("TaskSubmitted")
   clock.move(601)
   expect(await opened.ended(execution)).toMatchObject({ status: "TIMED_OUT" })
   expect((await opened.types(execution)).at(-1)).toBe("ExecutionTimedOut")
@@ -253,7 +253,7 @@ test("an execution that runs goes on by the definition that it was started with,
   await opened.close()
   opened = await open(clock.folder, slow("old"))
   const execution = await opened.start("m")
-  await vi.waitFor(async () => expect(await opened.types(execution)).toContain("WaitStateEntered"))
+  await expect.poll(() => opened.types(execution)).toContain("WaitStateEntered")
   await opened.close()
   opened = await open(clock.folder, {})
   clock.move(61)

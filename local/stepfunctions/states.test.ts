@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, expect, test } from "vitest"
 import { invoking, machine, makeClock, type Opened, open, role } from "./fixture.ts"
 
 let clock: ReturnType<typeof makeClock>
@@ -88,7 +88,7 @@ test.each([
 ])("a Wait state waits for its time and no shorter: %s", async (_name, fields) => {
   const { start, ended, types, describe } = await one({ Type: "Wait", ...fields, Output: "waited", End: true })
   const execution = await start("m", { wait: 3_600 })
-  await vi.waitFor(async () => expect(await types(execution)).toContain("WaitStateEntered"))
+  await expect.poll(() => types(execution)).toContain("WaitStateEntered")
   clock.move(3_500)
   expect((await describe(execution)).status).toBe("RUNNING")
   clock.move(101)

@@ -4,7 +4,7 @@ import {
   SendTaskSuccessCommand,
   StopExecutionCommand,
 } from "@aws-sdk/client-sfn"
-import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, expect, test } from "vitest"
 import { invoking, machine, makeClock, type Opened, open, waiting } from "./fixture.ts"
 
 let clock: ReturnType<typeof makeClock>
@@ -36,7 +36,7 @@ const one = async (fields: object, invoke: (name: string, payload: unknown) => P
 const begun = async (fields: object = {}, input: unknown = {}) => {
   const all = await one(fields)
   const execution = await all.start("m", input)
-  await vi.waitFor(async () => expect(await all.types(execution)).toContain("TaskSubmitted"))
+  await expect.poll(() => all.types(execution)).toContain("TaskSubmitted")
   return { ...all, execution, token: tokens[0]! }
 }
 
@@ -105,7 +105,7 @@ test("the token of an earlier attempt, and of a stopped execution, finds the tas
   const { execution, token, client } = await begun({ Retry: [{ ErrorEquals: ["Again"], IntervalSeconds: 1 }] })
   await fail(token, "Again")
   clock.move(2)
-  await vi.waitFor(() => expect(tokens).toHaveLength(2))
+  await expect.poll(() => tokens).toHaveLength(2)
   expect(tokens[1]).not.toBe(token)
   await expect(succeed(token)).rejects.toMatchObject({ name: "TaskTimedOut" })
   await client.send(new StopExecutionCommand({ executionArn: execution }))
@@ -246,9 +246,9 @@ test("a function that does not come back in time has timed out, and what it says
     { invoke: slow },
   )
   const execution = await opened.start("m")
-  await vi.waitFor(async () => expect(await opened!.types(execution)).toContain("TaskStarted"))
+  await expect.poll(() => opened!.types(execution)).toContain("TaskStarted")
   clock.move(11)
-  await vi.waitFor(async () => expect(await opened!.types(execution)).toContain("WaitStateEntered"))
+  await expect.poll(() => opened!.types(execution)).toContain("WaitStateEntered")
   answer("late")
   clock.move(101)
   expect(await opened.ended(execution)).toMatchObject({ status: "SUCCEEDED", output: { Error: "States.Timeout", Cause: "" } })

@@ -47,7 +47,7 @@ test("a conversation: turn after turn by the same agent, each with its message, 
     turn_number: 1,
     messages: [{ content: "The plan is ready.", usage: { input_tokens: 200, output_tokens: 40 }, cost_usd: expect.any(Number) }],
   })
-  expect(stage.api.seen.live).toEqual([{ turn_number: 1, text: expect.stringMatching(/^The( plan is ready\.)?/) }])
+  expect(stage.api.seen.live[0]).toEqual({ turn_number: 1, text: expect.stringMatching(/^The( plan is ready\.)?/) })
   expect(stage.api.seen.outputs.get("plan.md")?.text).toBe("plan\n")
   expect(stage.api.seen.segments).toEqual([`${runOfTest}/s1`])
 

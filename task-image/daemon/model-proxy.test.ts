@@ -1,6 +1,6 @@
 import { createServer, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
-import { expect, onTestFinished, test, vi } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { startModelProxy } from "./model-proxy.ts"
 
 const store = () => Promise.reject(new Error("Nothing here is large enough to be stored"))
@@ -64,7 +64,7 @@ test("when the agent goes away, the gateway's answer is let go", async () => {
   await fetch(`${proxy.origin}/v1/messages`, { method: "POST", headers, body: "{}", signal: gone.signal })
   gone.abort()
 
-  await vi.waitFor(() => expect(seen[0]?.gone).toBe(true))
+  await expect.poll(() => seen[0]?.gone).toBe(true)
 })
 
 test.each([

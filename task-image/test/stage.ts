@@ -165,10 +165,10 @@ export const fastForward = async ({ move, ended }: Awaited<ReturnType<typeof sta
   await expect
     .poll(
       async () => {
-        if (code === undefined) await move(10)
+        if (code === undefined) await move(5)
         return code
       },
-      { timeout: 25_000, interval: 100 },
+      { timeout: 50_000, interval: 100 },
     )
     .not.toBe(undefined)
   return ended

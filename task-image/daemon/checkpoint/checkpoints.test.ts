@@ -60,7 +60,7 @@ const untilSettled = (path: string) =>
     const { ctimeMs } = statSync(probe)
     rmdirSync(probe)
     expect(ctimeMs - statSync(path).ctimeMs).toBeGreaterThan(30)
-  })
+  }, 10_000)
 
 test("bytes and objects of a small tree are those of the golden file", async () => {
   const container = newContainer()
