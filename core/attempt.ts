@@ -181,6 +181,10 @@ interface Stopped {
   exitCode: number | undefined
 }
 
+/** What a registry says of an image that it will not give, however often it is asked; anything else, such as too many pulls, may pass. */
+const neverPulled =
+  /not found|(manifest|name) unknown|does not exist|denied|unauthorized|authorization|platform|invalid reference/i
+
 /**
  * Takes note of a stopped container: nothing where its run has ended already, otherwise the attempt is lost, or the task fails where
  * no attempt could do better.
@@ -193,9 +197,11 @@ export async function stopped({ startedBy, reason, exitCode }: Stopped): Promise
   // Whatever else runs in the cluster may be started by words like these.
   const { data: run } = await RunEntity.get(ref).go({ consistent: true })
   if (!run || !isLive(run)) return
-  const unusable = /CannotPullContainer|pull image/i.test(reason)
-    ? `The container image could not be pulled: ${reason}`
-    : run.status === "starting" && whyUnfit(exitCode)
+  const isUnpulled = /CannotPull|pull image/i.test(reason)
+  const unusable =
+    isUnpulled && neverPulled.test(reason)
+      ? `The container image could not be pulled: ${reason}`
+      : run.status === "starting" && whyUnfit(exitCode)
   if (unusable) {
     await Settlement.giveUp(accountId, taskId, Text.cut(unusable, errorCharacters))
     return

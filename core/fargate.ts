@@ -28,6 +28,7 @@ const size = { cpu: "1024", memory: "4096" }
 /** Seconds between SIGTERM and SIGKILL: the most that Fargate gives. */
 const stopTimeout = 120
 const shared = { sourceVolume: "dormouse", containerPath: "/opt/dormouse" }
+const inVolume = (name: string) => `${shared.containerPath}/${name}`
 
 /**
  * The task definition of an image in a region, registered on first use: RunTask cannot override an image. The first container copies
@@ -79,8 +80,9 @@ const containersOf = (image: string, taskImage: string, region: string, logGroup
       essential: true,
       // The daemon gives the agent another user, so it needs to be root itself.
       user: "0",
-      entryPoint: [],
-      command: ["sh", "start.sh", "node", "main.mjs"].map((name) => `${shared.containerPath}/${name}`),
+      // In place of the image's own. An empty one would leave that in force, before the command.
+      entryPoint: ["sh", "start.sh"].map(inVolume),
+      command: ["node", "main.mjs"].map(inVolume),
       dependsOn: [{ containerName: "install", condition: "SUCCESS" }],
       mountPoints: [{ ...shared, readOnly: true }],
       stopTimeout,
@@ -98,6 +100,12 @@ export class Capacity extends Error {
 export class Refused extends Error {
   override readonly name = "Refused"
 }
+
+/** What ECS cannot do for the moment, though some of it is told as the fault of a parameter. */
+const isPassing = (error: Error) =>
+  error instanceof InvalidParameterException
+    ? /RequestLimitExceeded|request limit exceeded|service.linked role|error retrieving/i.test(error.message)
+    : /capacity|limit/i.test(error.message)
 
 interface Start {
   definition: string
@@ -139,11 +147,11 @@ export async function start({ definition, place, token, startedBy, environment }
     if (arn) return arn
     throw new Capacity(failures.map(({ reason }) => reason).join(", ") || "ECS started nothing")
   } catch (error) {
+    if (error instanceof Error && isPassing(error)) throw new Capacity(error.message)
     if (error instanceof InvalidParameterException) throw new Refused(error.message)
     // The token's first start said other words, such as those of the version before this one.
     const [earlier] = error instanceof ConflictException ? (error.resourceIds ?? []) : []
     if (earlier) return earlier
-    if (error instanceof Error && /capacity|limit/i.test(error.message)) throw new Capacity(error.message)
     throw error
   }
 }

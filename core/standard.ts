@@ -33,7 +33,7 @@ const containers: Record<string, StandardContainer> = {
     name: "General coding",
     description: "Debian with Node.js, Python, git, compilers and make.",
     preset: "coding",
-    versions: [{ image: "docker.io/library/node:24-bookworm", createdAt: firstDay }],
+    versions: [{ image: "public.ecr.aws/docker/library/node:24-bookworm", createdAt: firstDay }],
   },
   documents: {
     name: "Document analysis",

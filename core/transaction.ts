@@ -39,8 +39,17 @@ const item = (write: Write): Item => {
 const tries = 6
 
 /**
+ * An item takes one transaction at a time, and DynamoDB refuses the others at once: a burst of tasks of one account, whose row each of
+ * them changes, takes turns. That takes some seconds at most, which is less than a caller waits.
+ */
+const turns = { most: 12, longestMs: 1_000 }
+
+/** Reasons of a cancelled transaction that pass. */
+const passes = new Set(["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+
+/**
  * Writes everything or nothing. Answers the names of the writes whose condition did not hold; none means that it is done. A
- * conflict with another transaction is tried again here, since the SDK does not.
+ * conflict with another transaction is tried again here, since the SDK does not. Raises `unavailable` where that goes on.
  *
  * In a request with an idempotency key the transaction also says that it is done, and one that was committed before is not sent
  * again. Raises what the request's own precondition raises, and `idempotency_in_progress` where another attempt has taken over.
@@ -63,8 +72,9 @@ export async function transact<Name extends string>(writes: Writes<Name>): Promi
       const refused = entries.filter((_, i) => codes[i] === "ConditionalCheckFailed").map(([name]) => name)
       if (refused.length) return refused
       if (codes[entries.length] === "ConditionalCheckFailed") throw new Problem("idempotency_in_progress")
-      if (!codes.includes("TransactionConflict") || attempt === tries) throw error
-      await sleep(10 * 2 ** attempt * (0.5 + Math.random()))
+      if (!codes.some((code) => passes.has(code ?? ""))) throw error
+      if (attempt === turns.most) throw new Problem("unavailable")
+      await sleep(Math.min(10 * 2 ** attempt, turns.longestMs) * (0.5 + Math.random()))
     }
   }
 }

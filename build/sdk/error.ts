@@ -63,9 +63,13 @@ function parsed(body: string): unknown {
   }
 }
 
-/** What a failure is to whoever may call again (`@smithy/core/retry`); undefined where another call would fail as well. */
+/**
+ * What a failure is to whoever may call again (`@smithy/core/retry`); undefined where another call would fail as well. The SDK does not
+ * call again where a single write has met a transaction on its item: nothing was written, and the transaction takes milliseconds.
+ */
 export function retryTypeOf(error: unknown): "THROTTLING" | "TRANSIENT" | undefined {
   const failure = error as Parameters<typeof isTransientError>[0]
   if (isThrottlingError(failure)) return "THROTTLING"
+  if (failure.name === "TransactionConflictException") return "TRANSIENT"
   return isTransientError(failure) ? "TRANSIENT" : undefined
 }

@@ -299,6 +299,7 @@ describe("a failure is raised as the SDK raises it", () => {
     ["a throttled call", { status: 400, body: named("ProvisionedThroughputExceededException") }],
     ["a service that is down", { status: 503, body: "<html>down</html>" }],
     ["a flood", { status: 429, body: "{}" }],
+    ["a write that has met a transaction", { status: 400, body: named("TransactionConflictException") }],
   ])("%s is made again, with the same body, three times at most", async (_name, answer) => {
     answering(answer)
     const { error } = await send(ourDocuments, "DynamoDBClient", "GetCommand", { TableName: "t", Key: key })

@@ -173,7 +173,7 @@ describe("a task that hibernates", () => {
     const container = await asleep(days)
     await wake(container, { kind: "message", message: "Approved." })
     await nextOf(container, 2)
-    advance(6 * minutes)
+    advance(11 * minutes)
     expect((await nextOf(container, 3)).bundle.wake).toMatchObject({ cycle: 1, message: "Approved." })
   })
 
@@ -277,7 +277,7 @@ describe("a conversation that nobody answers", () => {
   test("whose warm container is lost waits on without another one", async () => {
     const container = await claimedContainer({ conversation: {} })
     await container.send("turns/complete", { turn_number: 1 })
-    advance(6 * minutes)
+    advance(11 * minutes)
     await expect.poll(async () => (await rowOf(container)).container, { timeout: 60_000 }).toBe("none")
     expect(await read(container)).toMatchObject({ status: "awaiting_input" })
     await account.send(`POST /conversations/${container.task.id}/messages`, { content: "Still there?" })

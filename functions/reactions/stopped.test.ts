@@ -68,16 +68,34 @@ describe("a container that stopped while it worked", () => {
     expect(await items(app, `${account.accountId}#ledger`, `charge#${container.runId}`)).toEqual([])
   })
 
-  test("works: an image that cannot be pulled fails the task at once, since no attempt could do better", async () => {
+  test.each([
+    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref docker.io/library/nothing:1: not found",
+    "CannotPullContainerError: pull access denied for nothing, repository does not exist or may require authorization",
+    "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'",
+  ])(
+    "works: an image that will never be pulled fails the task at once, since no attempt could do better (%s)",
+    async (reason) => {
+      const container = await newContainer(app, account)
+      await stopped(starterOf(container), { stoppedReason: reason, containers: [{ name: "agent" }] })
+      expect(await read(container)).toMatchObject({
+        status: "failed",
+        error: `The container image could not be pulled: ${reason}`,
+        costUsd: 0,
+      })
+      expect(await stored(container, "signal#")).toMatchObject([{ as: "success" }])
+    },
+  )
+
+  test.each([
+    "CannotPullContainerError: httpReadSeeker: failed open: unexpected status code 429 Too Many Requests - toomanyrequests: You have reached your unauthenticated pull rate limit",
+    "CannotPullContainerError: failed to do request: net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
+  ])("works: an image whose pull failed for the moment is pulled by the next attempt (%s)", async (reason) => {
     const container = await newContainer(app, account)
-    const reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
     await stopped(starterOf(container), { stoppedReason: reason, containers: [{ name: "agent" }] })
-    expect(await read(container)).toMatchObject({
-      status: "failed",
-      error: `The container image could not be pulled: ${reason}`,
-      costUsd: 0,
-    })
-    expect(await stored(container, "signal#")).toMatchObject([{ as: "success" }])
+    const next = await containerOf(app, account.accountId, container.task, 2)
+    expect(await logOf(container)).toEqual([`The container of attempt 1 was lost: ${reason}`])
+    expect((await next.claim()).status).toBe(200)
+    await next.send("complete", { result: null })
   })
 
   test.each([

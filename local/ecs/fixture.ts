@@ -54,6 +54,7 @@ export const definition = {
       image: "public.ecr.aws/docker/library/node:24",
       essential: true,
       dependsOn: [{ containerName: "daemon", condition: "SUCCESS" as const }],
+      entryPoint: ["/usr/bin/env"],
       command: ["/opt/dormouse/node", "/opt/dormouse/main.mjs"],
       environment: [{ name: "KIND", value: "from the definition" }],
       mountPoints: [{ sourceVolume: "dormouse", containerPath: "/opt/dormouse", readOnly: true }],

@@ -106,8 +106,10 @@ export const checkRun = (input: Input, definition: TaskDefinition) => {
   const names = definition.containerDefinitions.map(({ name }) => name)
   const unknown = containerOverrides(overrides as Input).find(({ name }) => !names.includes(name))
   if (unknown) throw invalid(`Override for container ${unknown.name}, which is not in the task definition.`)
-  if (commandOf({ overrides } as Task, definition).command.length === 0) {
-    throw invalid("No image is pulled here, so that the essential container needs a command of its own.")
+  if (essentialOf(definition).entryPoint.length === 0) {
+    throw invalid(
+      "ECS would run the image's own entry point, and no image is pulled here: the essential container has to name one.",
+    )
   }
 }
 
