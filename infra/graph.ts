@@ -33,6 +33,7 @@ interface Kinds {
   "apigateway/deployment:Deployment": aws.apigateway.DeploymentArgs
   "apigateway/restApi:RestApi": aws.apigateway.RestApiArgs
   "apigateway/stage:Stage": aws.apigateway.StageArgs
+  "cloudwatch/eventArchive:EventArchive": aws.cloudwatch.EventArchiveArgs
   "cloudwatch/eventBus:EventBus": aws.cloudwatch.EventBusArgs
   "cloudwatch/eventRule:EventRule": aws.cloudwatch.EventRuleArgs
   "cloudwatch/eventTarget:EventTarget": aws.cloudwatch.EventTargetArgs

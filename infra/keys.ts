@@ -7,7 +7,7 @@ export function createKeys(home: Home) {
   const data = new aws.kms.Key("data", {
     description: `${home.tenant}: everything stored`,
     enableKeyRotation: true,
-    policy: keyPolicy(home, [useByLogs(home), useByLogDelivery(home), useByEvents(home), useByAlarms(home)]),
+    policy: keyPolicy(home, [useByLogs(home), useByLogDelivery(home), ...useByEvents(home), useByAlarms(home)]),
   })
   const mac = new aws.kms.Key("mac", {
     description: `${home.tenant}: claim tokens and cursors`,
@@ -58,14 +58,32 @@ const useByLogDelivery = ({ region, account }: Home) => ({
   Condition: { StringEquals: { "kms:EncryptionContext:SourceArn": account.apply((id) => `arn:aws:logs:${region}:${id}:*`) } },
 })
 
-/** Without this an encrypted bus drops its events without a word. */
-const useByEvents = ({ account }: Home) => ({
-  Sid: "Events",
+/**
+ * Without these an encrypted bus drops its events without a word, and no archive is made. What EventBridge encrypts for itself it asks with
+ * the bus as the context, and an archive's requests name no source; it looks at the key with neither. What its rules put into queues is
+ * encrypted by SQS, in EventBridge's name and for the account.
+ */
+const useByEvents = ({ region, account }: Home) => [
+  { Sid: "EventsLook", ...eventsMay(["kms:DescribeKey"]) },
+  {
+    Sid: "Events",
+    ...eventsMay(["kms:Decrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]),
+    Condition: {
+      ArnLike: { "kms:EncryptionContext:aws:events:event-bus:arn": account.apply((id) => `arn:aws:events:${region}:${id}:*`) },
+    },
+  },
+  {
+    Sid: "EventsToQueues",
+    ...eventsMay(["kms:Decrypt", "kms:GenerateDataKey"]),
+    Condition: { StringEquals: { "aws:SourceAccount": account } },
+  },
+]
+
+const eventsMay = (actions: string[]) => ({
   Effect: "Allow",
   Principal: { Service: "events.amazonaws.com" },
-  Action: ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
+  Action: actions,
   Resource: "*",
-  Condition: { StringEquals: { "aws:SourceAccount": account } },
 })
 
 /** Without this an alarm cannot be put on an encrypted topic. */

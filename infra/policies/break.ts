@@ -2,6 +2,9 @@ import type { Graph, Resource } from "../graph.ts"
 
 export type Json = Record<string, unknown>
 
+/** A fault put into a good stack: the policy that has to find it, what it is, and how it is done. */
+export type Breakage = [policy: string, what: string, breakIt: (graph: Graph) => void]
+
 /** A resource by its kind and name. */
 export function find(graph: Graph, name: string): Resource {
   const found = graph.resources.find(

@@ -86,8 +86,9 @@ const elsewhere = [
   /^arn:aws:s3:::prod-[\w-]+-starport-layer-bucket\//,
   // A certificate is brought by the settings.
   /^arn:aws:acm:[\w-]+:\d+:certificate\//,
-  // What CloudWatch tells KMS that it encrypts for.
+  // What CloudWatch and EventBridge tell KMS that they encrypt for.
   /^arn:aws:logs:[\w-]+:\d+:(log-group:)?\*$/,
+  /^arn:aws:events:[\w-]+:\d+:\*$/,
 ]
 
 /** What belongs to something that has another ARN: executions to their machine, tasks to their cluster, all its rules to a bus. */

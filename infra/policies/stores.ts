@@ -1,6 +1,6 @@
 import { arnOf, every, type Graph, nameOf, text } from "../graph.ts"
 import type { Policy } from "../policies.ts"
-import { allStatements } from "../statements.ts"
+import { allStatements, type Statement } from "../statements.ts"
 import { label } from "./names.ts"
 
 export const stores: Record<string, Policy> = {
@@ -13,12 +13,12 @@ export const stores: Record<string, Policy> = {
 
   "the services that use a key may use it": (graph) =>
     every(graph, "kms/key:Key").flatMap((key) => {
-      const allowed = allStatements(graph)
-        .filter(({ owner, effect }) => owner.urn === key.urn && effect === "Allow")
-        .flatMap(({ principal }) => (typeof principal === "object" ? (principal.Service ?? []) : []))
-      return servicesUsing(graph, arnOf(key))
-        .filter((service) => !allowed.includes(service))
-        .map((service) => `${label(key)}: ${service} may not use it`)
+      const statements = allStatements(graph).filter(({ owner, effect }) => owner.urn === key.urn && effect === "Allow")
+      return usesOf(graph, arnOf(key)).flatMap(({ service, actions, told }) =>
+        actions
+          .filter((action) => !statements.some((statement) => lets(statement, service, action, told)))
+          .map((action) => `${label(key)}: ${service} lacks ${action}, asked with ${told ?? "nothing"}`),
+      )
     }),
 
   "every log group forgets": (graph) =>
@@ -71,19 +71,56 @@ function unencrypted(graph: Graph) {
   ]
 }
 
-/** Services that use a key in their own name, rather than in that of a role. */
-function servicesUsing(graph: Graph, key: string): string[] {
+/** What a service asks of a key in its own name, rather than in that of a role, and what it tells of itself: no other condition can hold. */
+interface Use {
+  service: string
+  actions: string[]
+  told?: string
+}
+
+const onBehalf = "aws:SourceAccount"
+const forBus = "kms:EncryptionContext:aws:events:event-bus:arn"
+const dataKey = ["kms:Decrypt", "kms:GenerateDataKey"]
+
+const lets = ({ principal, actions, condition = {} }: Statement, service: string, action: string, told?: string) =>
+  servicesIn(principal).includes(service) &&
+  actions.includes(action) &&
+  Object.values(condition)
+    .flatMap(Object.keys)
+    .every((name) => name === told)
+
+const servicesIn = (principal: Statement["principal"]) => (typeof principal === "object" ? (principal.Service ?? []) : [])
+
+function usesOf(graph: Graph, key: string): Use[] {
   const logs = every(graph, "cloudwatch/logGroup:LogGroup").filter(({ inputs }) => inputs.kmsKeyId === key)
   const buses = every(graph, "cloudwatch/eventBus:EventBus").filter(({ inputs }) => inputs.kmsKeyIdentifier === key)
   const machines = every(graph, "sfn/stateMachine:StateMachine").filter(
     ({ inputs }) => inputs.encryptionConfiguration?.kmsKeyId === key && inputs.loggingConfiguration,
   )
+  const archives = every(graph, "cloudwatch/eventArchive:EventArchive").filter(({ inputs }) => inputs.kmsKeyIdentifier === key)
   const topics = every(graph, "sns/topic:Topic").filter(({ inputs }) => inputs.kmsMasterKeyId === key)
+  const queues = every(graph, "sqs/queuePolicy:QueuePolicy").filter(({ inputs }) =>
+    every(graph, "sqs/queue:Queue").some(
+      (queue) => text(queue, "url") === inputs.queueUrl && queue.inputs.kmsMasterKeyId === key,
+    ),
+  )
+  const events = "events.amazonaws.com"
   return [
-    ...(topics.length ? ["cloudwatch.amazonaws.com"] : []),
-    ...new Set(logs.map(({ region }) => `logs.${region}.amazonaws.com`)),
-    ...(buses.length ? ["events.amazonaws.com"] : []),
-    ...(machines.length ? ["delivery.logs.amazonaws.com"] : []),
+    ...topics.map(() => ({ service: "cloudwatch.amazonaws.com", actions: dataKey, told: onBehalf })),
+    ...logs.map(({ region }) => ({
+      service: `logs.${region}.amazonaws.com`,
+      actions: ["kms:Encrypt", ...dataKey, "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"],
+      told: "kms:EncryptionContext:aws:logs:arn",
+    })),
+    ...machines.map(() => ({
+      service: "delivery.logs.amazonaws.com",
+      actions: ["kms:Decrypt"],
+      told: "kms:EncryptionContext:SourceArn",
+    })),
+    ...[...buses, ...archives].map(() => ({ service: events, actions: ["kms:DescribeKey"] })),
+    ...buses.map(() => ({ service: events, actions: dataKey, told: forBus })),
+    ...archives.map(() => ({ service: events, actions: [...dataKey, "kms:ReEncryptFrom", "kms:ReEncryptTo"], told: forBus })),
+    ...queues.map(() => ({ service: events, actions: dataKey, told: onBehalf })),
   ]
 }
 
