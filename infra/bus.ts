@@ -3,8 +3,13 @@ import { interpolate, jsonStringify } from "@pulumi/pulumi"
 import type { Home } from "./home.ts"
 
 /** Carries everything that happens to tasks, for us and for whatever the tenant wires to it. */
-export function createBus(home: Home, key: aws.kms.Key) {
-  const bus = new aws.cloudwatch.EventBus("domain", { name: `${home.tenant}-domain`, kmsKeyIdentifier: key.arn })
+export function createBus(home: Home, key: aws.kms.Key, undelivered: aws.sqs.Queue) {
+  const bus = new aws.cloudwatch.EventBus("domain", {
+    name: `${home.tenant}-domain`,
+    kmsKeyIdentifier: key.arn,
+    // What it cannot encrypt or read again has not come to any rule yet.
+    deadLetterConfig: { arn: undelivered.arn },
+  })
   if (home.eventArchiveDays > 0) keep(home, bus, key)
   if (home.subscriberAccounts.length > 0) letSubscribe(home, bus)
   return bus

@@ -6,7 +6,7 @@ import { type Lambda, type Lambdas, lambda, permit } from "./lambda.ts"
 import type { Machine } from "./machine.ts"
 import type { Parts } from "./parts.ts"
 import { distinct, type Runtime } from "./runtime.ts"
-import { createUndeliveredAbroad, letRulesIn } from "./undelivered.ts"
+import { createUndeliveredAbroad, letEventsIn } from "./undelivered.ts"
 
 /**
  * What happens, and who hears it: at the default bus of the region where it happens what AWS tells us by itself, at the stack's own
@@ -74,7 +74,7 @@ function forwardFrom(home: Home, runtime: Runtime, bus: Input<string>, roleArn: 
     roleArn,
     deadLetterConfig: { arn: undelivered.arn },
   })
-  letRulesIn(`undelivered-${region}`, undelivered, [rule])
+  letEventsIn(`undelivered-${region}`, undelivered, [rule])
 }
 
 const stoppedTasksOf = (runtimes: Runtime[]) =>

@@ -15,7 +15,7 @@ export interface Parts {
   /** Where alarms go. */
   topic: aws.sns.Topic
   queues: Queues
-  /** What the rules at home could not deliver. */
+  /** What the bus and the rules at home could not deliver. */
   undelivered: aws.sqs.Queue
   schedules: Schedules
   runtimes: Runtimes

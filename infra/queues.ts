@@ -5,7 +5,7 @@ import { consumerSeconds } from "./functions.ts"
 import type { Home } from "./home.ts"
 import { type Lambda, type Lambdas, lambda } from "./lambda.ts"
 import type { Parts } from "./parts.ts"
-import { letRulesIn } from "./undelivered.ts"
+import { letEventsIn } from "./undelivered.ts"
 
 const day = 86_400
 
@@ -60,7 +60,7 @@ function fill(home: Home, bus: aws.cloudwatch.EventBus, queue: aws.sqs.Queue, un
     arn: queue.arn,
     deadLetterConfig: { arn: undelivered.arn },
   })
-  letRulesIn("events", queue, [rule])
+  letEventsIn("events", queue, [rule])
   return rule
 }
 

@@ -25,7 +25,7 @@ import { readSources, type Sources } from "./sources.ts"
 import { consumeStream } from "./stream.ts"
 import { createTable } from "./table.ts"
 import { tagAll } from "./tags.ts"
-import { createUndelivered, letRulesIn } from "./undelivered.ts"
+import { createUndelivered, letEventsIn } from "./undelivered.ts"
 
 /** Everything that one tenant's stack consists of. The sources are the repository's own unless a test brings others. */
 export function defineStack(settings: Settings, sources: Sources = readSources()) {
@@ -47,7 +47,7 @@ export function defineStack(settings: Settings, sources: Sources = readSources()
   const machine = new Machine(parts, sources.machine, others)
   const stream = consumeStream(parts, others)
   const rules = [...createEventRules(parts, machine, others), connectQueues(parts, others)]
-  letRulesIn("undelivered", parts.undelivered, rules)
+  letEventsIn("undelivered", parts.undelivered, [...rules, parts.bus])
 
   const lambdas = new Map([...behindTheGateway, ...others])
   createAlarms(parts, { api, machine, lambdas, stream })
@@ -75,15 +75,16 @@ function createParts(home: Home): Parts {
   const bucket = createBucket(home, keys.data)
   const topic = createAlarmTopic(home, { key: keys.data })
   const queues = createQueues(home, keys.data, topic)
+  const undelivered = createUndelivered(home, keys.data, topic)
   return {
     home,
     keys,
     table: createTable(home, keys.data),
     bucket,
-    bus: createBus(home, keys.data),
+    bus: createBus(home, keys.data, undelivered),
     topic,
     queues,
-    undelivered: createUndelivered(home, keys.data, topic),
+    undelivered,
     schedules: createSchedules(home, keys.data, queues),
     runtimes,
     ...(home.isolatedNetwork && { isolated: new IsolatedNetwork(home, bucket) }),

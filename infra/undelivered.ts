@@ -5,9 +5,9 @@ import { createDeadQueue } from "./dead-queue.ts"
 import type { Home } from "./home.ts"
 
 const means =
-  "An event could not be handed to what a rule of ours names. It lies in this queue for 14 days, with the rule in its attributes: see docs/operate.md"
+  "An event could not be handed to what a rule of ours names, or encrypted by the bus. It lies in this queue for 14 days: see docs/operate.md"
 
-/** What EventBridge gives up after a day of tries, of the rules at home. Without it that would be dropped without a word. */
+/** What EventBridge gives up after a day of tries, of the rules at home, and what the bus cannot encrypt. Without it that would be dropped without a word. */
 export const createUndelivered = (home: Home, key: aws.kms.Key, topic: aws.sns.Topic) =>
   createDeadQueue(home, topic, { id: "undelivered", means, key })
 
@@ -20,28 +20,28 @@ export function createUndeliveredAbroad(home: Home, region: string) {
   return createDeadQueue(home, topic, { id: `undelivered-${region}`, means, region })
 }
 
-/** Lets these rules, and no others, put events into a queue. */
-export const letRulesIn = (id: string, queue: aws.sqs.Queue, rules: aws.cloudwatch.EventRule[]) =>
+/** Lets these rules and buses, and no others, put events into a queue. */
+export const letEventsIn = (id: string, queue: aws.sqs.Queue, from: (aws.cloudwatch.EventRule | aws.cloudwatch.EventBus)[]) =>
   new aws.sqs.QueuePolicy(id, {
     queueUrl: queue.url,
     region: queue.region,
     policy: letIn(
       queue.arn,
-      rules.map(({ arn }) => arn),
+      from.map(({ arn }) => arn),
     ),
   })
 
-const letIn = (queue: Input<string>, rules: Output<string>[]) =>
+const letIn = (queue: Input<string>, sources: Output<string>[]) =>
   jsonStringify({
     Version: "2012-10-17",
     Statement: [
       {
-        Sid: "Rule",
+        Sid: "Events",
         Effect: "Allow",
         Principal: { Service: "events.amazonaws.com" },
         Action: "sqs:SendMessage",
         Resource: queue,
-        Condition: { ArnEquals: { "aws:SourceArn": rules } },
+        Condition: { ArnEquals: { "aws:SourceArn": sources } },
       },
     ],
   })

@@ -78,6 +78,16 @@ export const breakagesOfTraffic: Breakage[] = [
     "to a queue that lets other rules in",
     edit("QueuePolicy undelivered", (it) => (it.policy = String(it.policy).replace(/rule\/[^"]+webhooks/, "rule/other"))),
   ],
+  [
+    "an event that could not be delivered is kept, and rings an alarm",
+    "dropped by the bus",
+    edit("EventBus domain", (bus) => (bus.deadLetterConfig = undefined)),
+  ],
+  [
+    "an event that could not be delivered is kept, and rings an alarm",
+    "to a queue that does not let the bus in",
+    edit("QueuePolicy undelivered", (it) => (it.policy = String(it.policy).replace(/event-bus\/[^"]+/, "event-bus/other"))),
+  ],
   ["an event that could not be delivered is kept, and rings an alarm", "nobody watches", drop("MetricAlarm undelivered")],
   [
     "every alarm tells somebody, also that it is over",

@@ -8,6 +8,7 @@ import { label } from "./names.ts"
 import { isQueue } from "./queues.ts"
 
 type Rule = Of<"cloudwatch/eventRule:EventRule">
+type Bus = Of<"cloudwatch/eventBus:EventBus">
 type Target = Of<"cloudwatch/eventTarget:EventTarget">
 type Source = Of<"lambda/eventSourceMapping:EventSourceMapping">
 
@@ -23,16 +24,20 @@ export const events: Record<string, Policy> = {
     ...orphans(graph).map((target) => `${label(target)} belongs to no rule`),
   ],
 
-  "an event that could not be delivered is kept, and rings an alarm": (graph) =>
-    every(graph, "cloudwatch/eventRule:EventRule")
+  "an event that could not be delivered is kept, and rings an alarm": (graph) => {
+    const rules = every(graph, "cloudwatch/eventRule:EventRule")
       // What comes by time comes again.
       .filter(({ inputs }) => inputs.eventPattern)
-      .flatMap((rule) =>
-        targetsOf(graph, rule)
-          .map((target) => undelivered(graph, rule, target))
-          .filter((fault) => fault !== undefined)
-          .map((fault) => `${label(rule)}: ${fault}`),
-      ),
+      .flatMap((rule) => targetsOf(graph, rule).map(({ inputs }) => ({ from: rule, kept: inputs.deadLetterConfig?.arn })))
+    const buses = every(graph, "cloudwatch/eventBus:EventBus").map((bus) => ({
+      from: bus,
+      kept: bus.inputs.deadLetterConfig?.arn,
+    }))
+    return [...rules, ...buses].flatMap(({ from, kept }) => {
+      const fault = undelivered(graph, from, kept)
+      return fault ? [`${label(from)}: ${fault}`] : []
+    })
+  },
 
   "a function may read the stream or queue that it is called for, and keep what failed of a stream": (graph) =>
     every(graph, "lambda/eventSourceMapping:EventSourceMapping").flatMap((source) =>
@@ -53,7 +58,7 @@ function permitted(graph: Graph, rule: Rule, { inputs }: Target): boolean {
   )
 }
 
-const letsIn = (graph: Graph, queue: string, rule: string) =>
+const letsIn = (graph: Graph, queue: string, source: string) =>
   allStatements(graph).some(
     ({ effect, principal, actions, resources, condition }) =>
       effect === "Allow" &&
@@ -61,15 +66,14 @@ const letsIn = (graph: Graph, queue: string, rule: string) =>
       principal.Service?.includes("events.amazonaws.com") &&
       actions.includes("sqs:SendMessage") &&
       resources.includes(queue) &&
-      [condition?.ArnEquals?.["aws:SourceArn"]].flat().includes(rule),
+      [condition?.ArnEquals?.["aws:SourceArn"]].flat().includes(source),
   )
 
-/** What keeps an event from lying in a queue that rings, once EventBridge has given it up. */
-function undelivered(graph: Graph, rule: Rule, { inputs }: Target): string | undefined {
-  const arn = inputs.deadLetterConfig?.arn
-  const queue = every(graph, "sqs/queue:Queue").find((one) => arnOf(one) === arn && one.region === rule.region)
+/** What keeps an event of a rule or bus from lying in the queue that it names, and from ringing there, once EventBridge has given it up. */
+function undelivered(graph: Graph, from: Rule | Bus, arn: string | undefined): string | undefined {
+  const queue = every(graph, "sqs/queue:Queue").find((one) => arnOf(one) === arn && one.region === from.region)
   if (!queue) return "no queue of its region takes what it cannot deliver"
-  if (!letsIn(graph, arnOf(queue), arnOf(rule))) return `${label(queue)} does not let it in`
+  if (!letsIn(graph, arnOf(queue), arnOf(from))) return `${label(queue)} does not let it in`
   if (!rings(graph, "AWS/SQS", "ApproximateNumberOfMessagesVisible", { QueueName: nameOf(queue) }, queue.region))
     return `nobody watches ${label(queue)}`
 }
