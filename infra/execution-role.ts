@@ -12,7 +12,14 @@ export const createExecutionRole = (home: Home, runtimes: Runtimes) =>
       { sid: "SignIn", actions: ["ecr:GetAuthorizationToken"], resources: ["*"] },
       {
         sid: "Pull",
-        actions: ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
+        // The last two are for images of a pull-through cache that nobody has pulled yet.
+        actions: [
+          "ecr:BatchGetImage",
+          "ecr:GetDownloadUrlForLayer",
+          "ecr:BatchCheckLayerAvailability",
+          "ecr:BatchImportUpstreamImage",
+          "ecr:CreateRepository",
+        ],
         resources: [interpolate`arn:aws:ecr:*:${home.account}:repository/*`],
       },
       {

@@ -109,6 +109,12 @@ export const implied: Implied[] = [
     why: "ECS pulls a task's images and writes its log.",
   },
   {
+    to: named("task-execution"),
+    actions: ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"],
+    source: "https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html",
+    why: "The first pull through a cache has ECR make the image's repository and bring the image, for whoever pulls.",
+  },
+  {
     to: named("deliveries"),
     actions: ["sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"],
     source: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html",

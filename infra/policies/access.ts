@@ -78,7 +78,13 @@ const withoutResource = new Set([
 ])
 
 /** Agents may name an image in any repository of the account, in whichever region it is. */
-const pull = new Set(["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"])
+const pull = new Set([
+  "ecr:BatchGetImage",
+  "ecr:GetDownloadUrlForLayer",
+  "ecr:BatchCheckLayerAvailability",
+  "ecr:BatchImportUpstreamImage",
+  "ecr:CreateRepository",
+])
 
 /** Resources of a statement that stand for more than the parts of one thing: `*`, or a wildcard before the end. */
 const tooWide = ({ actions, resources }: Statement) =>
