@@ -41,6 +41,7 @@ interface Kinds {
   "cloudwatch/metricAlarm:MetricAlarm": aws.cloudwatch.MetricAlarmArgs
   "dynamodb/table:Table": aws.dynamodb.TableArgs
   "ec2/routeTable:RouteTable": aws.ec2.RouteTableArgs
+  "ec2/subnet:Subnet": aws.ec2.SubnetArgs
   "ec2/securityGroup:SecurityGroup": aws.ec2.SecurityGroupArgs
   "ecs/cluster:Cluster": aws.ecs.ClusterArgs
   "iam/role:Role": aws.iam.RoleArgs

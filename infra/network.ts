@@ -1,6 +1,12 @@
 import * as aws from "@pulumi/aws"
 import type { Resource } from "@pulumi/pulumi"
 
+/**
+ * Zones in which no container of ours can be started, by the ids that are the same for every account. The first has no arm64:
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html and ecs-arm64.html
+ */
+export const withoutFargate = ["use1-az3", "usw1-az2", "apne1-az3"]
+
 const everywhere = "0.0.0.0/0"
 const cidrBlock = "10.60.0.0/16"
 
@@ -52,17 +58,18 @@ function createSubnet(id: string, index: number, { region, tags, vpc, routeTable
   return subnet
 }
 
-/** Regions differ in the letters of their zones, and some zones have to be asked for. */
+/** Regions differ in the letters of their zones, accounts in what a letter means, and some zones have to be asked for. */
 const zone = (region: string, index: number) =>
   aws
     .getAvailabilityZonesOutput({
       region,
       state: "available",
       filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
+      excludeZoneIds: withoutFargate,
     })
     .names.apply((names) => {
       const name = names[index]
-      if (!name) throw new Error(`Region ${region} has fewer than ${index + 1} zones`)
+      if (!name) throw new Error(`Region ${region} has fewer than ${index + 1} zones with Fargate for this account`)
       return name
     })
 

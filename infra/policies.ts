@@ -5,6 +5,7 @@ import { api } from "./policies/api.ts"
 import { events } from "./policies/events.ts"
 import { machine } from "./policies/machine.ts"
 import { names } from "./policies/names.ts"
+import { networks } from "./policies/networks.ts"
 import { queues } from "./policies/queues.ts"
 import { residency } from "./policies/residency.ts"
 import { stores } from "./policies/stores.ts"
@@ -19,6 +20,7 @@ export const policies: Record<string, Policy> = {
   ...stores,
   ...machine,
   ...api,
+  ...networks,
   ...events,
   ...queues,
   ...alarms,

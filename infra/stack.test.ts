@@ -68,6 +68,22 @@ describe("a stack", () => {
     expect(violations(graph)).toEqual([])
   })
 
+  test.each([
+    ["us-east-1", ["us-east-1b", "us-east-1c"]],
+    ["us-west-1", ["us-west-1a", "us-west-1c"]],
+    ["ap-northeast-1", ["ap-northeast-1b", "ap-northeast-1c"]],
+    ["eu-central-1", ["eu-central-1a", "eu-central-1b"]],
+  ])(
+    "starts no task in %s where Fargate is not: az3, az2 and az3 of the first three, as an account may name them",
+    async (region, zones) => {
+      const graph = await evaluateWith({ region, isolatedNetwork: true })
+
+      const atHome = every(graph, "ec2/subnet:Subnet").filter((subnet) => subnet.region === region)
+      expect(new Set(atHome.map(({ inputs }) => inputs.availabilityZone))).toEqual(new Set(zones))
+      expect(violations(graph)).toEqual([])
+    },
+  )
+
   test("leaves the account's API log role to another stack where told to", async () => {
     const roles = (graph: Graph) => graph.resources.filter(({ type }) => type === "aws:apigateway/account:Account")
     expect(roles(sample)).toHaveLength(1)

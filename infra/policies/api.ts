@@ -62,12 +62,6 @@ export const api: Record<string, Policy> = {
         const strange = integrationsOf(api).filter(({ path }) => !path.startsWith("/agent/"))
         return [...(isClosed ? [] : [`${label(api)} is open to other networks`]), ...strange.map(describe)]
       }),
-
-  "a network without internet has no way out": (graph) =>
-    every(graph, "ec2/routeTable:RouteTable")
-      .filter(({ name }) => name === "isolated")
-      .filter(({ inputs }) => inputs.routes?.length)
-      .map(label),
 }
 
 /** The routes of all APIs. */

@@ -51,6 +51,17 @@ export const breakagesOfTraffic: Breakage[] = [
     edit("RouteTable isolated", (table) => (table.routes = [{ cidrBlock: "0.0.0.0/0", gatewayId: "igw-1" }])),
   ],
 
+  [
+    "tasks are started in zones that have Fargate, two in each network",
+    "one that has not",
+    edit("Subnet isolated-a", (subnet) => (subnet.availabilityZone = "us-east-1a")),
+  ],
+  [
+    "tasks are started in zones that have Fargate, two in each network",
+    "both in one",
+    edit("Subnet runtime-us-east-1-b", (subnet) => (subnet.availabilityZone = "us-east-1b")),
+  ],
+
   ["every rule leads somewhere, and its target takes it", "nowhere", drop("EventTarget sweep")],
   [
     "every rule leads somewhere, and its target takes it",
