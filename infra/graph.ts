@@ -60,6 +60,7 @@ interface Kinds {
   "sns/topic:Topic": aws.sns.TopicArgs
   "sqs/queue:Queue": aws.sqs.QueueArgs
   "sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicyArgs
+  "wafv2/webAcl:WebAcl": aws.wafv2.WebAclArgs
 }
 
 type Kind = keyof Kinds

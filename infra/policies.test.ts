@@ -19,7 +19,7 @@ describe("the stack of this repository", () => {
 describe("every policy bites", () => {
   let sample: Graph
   beforeAll(async () => {
-    sample = await evaluateLocal(sampleSources, { isolatedNetwork: true })
+    sample = await evaluateLocal(sampleSources, { isolatedNetwork: true, firewall: true })
   })
 
   test("none is without a breakage that it finds", () => {

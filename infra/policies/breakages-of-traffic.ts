@@ -52,6 +52,16 @@ export const breakagesOfTraffic: Breakage[] = [
   ],
 
   [
+    "the firewall does not read what containers send",
+    "all that comes",
+    edit("WebAcl api", (acl) => (acl.rules = JSON.parse(JSON.stringify(acl.rules).replaceAll("scopeDownStatement", "none")))),
+  ],
+  [
+    "the firewall does not read what containers send",
+    "another stage's",
+    edit("WebAcl api", (acl) => (acl.rules = JSON.parse(JSON.stringify(acl.rules).replaceAll("/api/agent/", "/prod/agent/")))),
+  ],
+  [
     "tasks are started in zones that have Fargate, two in each network",
     "one that has not",
     edit("Subnet isolated-a", (subnet) => (subnet.availabilityZone = "us-east-1a")),
