@@ -122,5 +122,7 @@ export async function inputOf({
   generation,
 }: Pick<TaskRow, "accountId" | "taskId" | "generation">): Promise<Execution.Input> {
   const { settings } = await Task.spec(accountId, taskId)
-  return { accountId, taskId, generation, timeoutSeconds: settings.maxRuntimeSeconds + limits.warmRunSeconds }
+  // Step Functions takes whole seconds only; a task may be given parts of one.
+  const timeoutSeconds = Math.ceil(settings.maxRuntimeSeconds) + limits.warmRunSeconds
+  return { accountId, taskId, generation, timeoutSeconds }
 }

@@ -40,6 +40,11 @@ describe("an override reaches the container", () => {
       },
     ],
     [
+      "maxRuntimeSeconds with a fraction",
+      { maxRuntimeSeconds: 600.5 },
+      { limits: { ...plain.limits, max_runtime_seconds: 600.5 }, time_left_seconds: 600.5 },
+    ],
+    [
       "nothing of runtime, providerApiKey and sessionTtlSeconds, which are not its business",
       { runtime: "pi", providerApiKey: "sk-task", sessionTtlSeconds: 61 },
       {},
