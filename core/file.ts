@@ -94,7 +94,7 @@ export async function missing(accountId: string, fileIds: readonly string[]): Pr
 }
 
 /** Those of these files that the account has, by their ids. */
-async function present(accountId: string, fileIds: readonly string[]) {
+export async function present(accountId: string, fileIds: readonly string[]) {
   const files = await Promise.all([...new Set(fileIds)].map((fileId) => evenDeleted(accountId, fileId)))
   return new Map(files.flatMap((file) => (file && !file.deletedAt ? [[file.fileId, file] as const] : [])))
 }

@@ -43,7 +43,7 @@ export async function detach(accountId: string, agentId: string, fileId: string)
   })
 }
 
-/** The files of the agent's current version, newest first. Raises `agent_not_found`. */
+/** The files of the agent's current version that there still are, newest first. Raises `agent_not_found`. */
 export async function list(accountId: string, agentId: string, request: Page.Request) {
   const { versionId } = await Agent.readable(accountId, agentId)
   const { referenceFileIds } = await Version.row(accountId, agentId, versionId)
@@ -52,11 +52,10 @@ export async function list(accountId: string, agentId: string, request: Page.Req
     accountId,
     `reference files ${agentId}`,
     request,
-    async (after, count) => {
-      const ids = newestFirst.filter((id) => after === undefined || id < after).slice(0, count)
-      return File.resolve(accountId, ids, "fileIds")
-    },
-    ({ fileId }) => fileId,
+    async (after, count) => newestFirst.filter((id) => after === undefined || id < after).slice(0, count),
+    (fileId) => fileId,
   )
-  return { data: page.data.map(File.view), pageInfo: page.pageInfo }
+  // An archived agent keeps none of its files from being deleted.
+  const found = await File.present(accountId, page.data)
+  return { data: page.data.flatMap((id) => found.get(id) ?? []).map(File.view), pageInfo: page.pageInfo }
 }

@@ -122,6 +122,19 @@ describe("GET /agents/{agentId}/reference-files", () => {
     expect(second.body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
   })
 
+  test("200: what was deleted of an archived agent's is left out, on whatever page it was", async () => {
+    const agent = await newAgent(account)
+    const ids = newestFirst((await filesOf(3)).map(({ id }) => id))
+    await attach(agent.id, ids)
+    await account.send(`DELETE /agents/${agent.id}`)
+    expect((await account.send(`DELETE /files/${ids[1]}`)).status).toBe(204)
+    expect(await listed(agent.id)).toEqual([ids[0], ids[2]])
+    const first = await account.send(`GET /agents/${agent.id}/reference-files?limit=2`)
+    const second = await account.send(`GET /agents/${agent.id}/reference-files?limit=2&cursor=${first.body.pageInfo.nextCursor}`)
+    expect([...first.body.data, ...second.body.data].map(({ id }) => id)).toEqual([ids[0], ids[2]])
+    expect(second.body.pageInfo).toEqual({ hasMore: false, nextCursor: null })
+  })
+
   test("200: a standard agent has none", async () => {
     expect(await listed("agt_standard_coding")).toEqual([])
   })
