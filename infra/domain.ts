@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws"
 import type { Domain } from "./settings.ts"
 
-/** Below the custom domain the API has the same paths as on one machine: `/api/v1/…`, and its reference page at `/`. */
+/** At the custom domain the API has the same paths as on one machine: `/api/v1/…`. The page about it at `/` is only there. */
 export function createDomain({ name, certificateArn, hostedZoneId }: Domain, stage: aws.apigateway.Stage) {
   const domain = new aws.apigateway.DomainName("api", {
     domainName: name,
@@ -9,9 +9,12 @@ export function createDomain({ name, certificateArn, hostedZoneId }: Domain, sta
     endpointConfiguration: { types: "REGIONAL" },
     securityPolicy: "TLS_1_2",
   })
-  const mapped = { domainName: domain.domainName, restApi: stage.restApi, stageName: stage.stageName }
-  new aws.apigateway.BasePathMapping("api", { ...mapped, basePath: "api" })
-  new aws.apigateway.BasePathMapping("root", mapped)
+  new aws.apigateway.BasePathMapping("api", {
+    domainName: domain.domainName,
+    restApi: stage.restApi,
+    stageName: stage.stageName,
+    basePath: "api",
+  })
   if (hostedZoneId) point(domain, hostedZoneId)
 }
 

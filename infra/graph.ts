@@ -30,6 +30,7 @@ export interface Graph {
 
 /** The types that something reads out of a graph, with their inputs. */
 interface Kinds {
+  "apigateway/basePathMapping:BasePathMapping": aws.apigateway.BasePathMappingArgs
   "apigateway/deployment:Deployment": aws.apigateway.DeploymentArgs
   "apigateway/restApi:RestApi": aws.apigateway.RestApiArgs
   "apigateway/stage:Stage": aws.apigateway.StageArgs

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest"
 import { evaluate } from "./evaluate.ts"
 import { filesWithNeeds } from "./functions.ts"
-import { every, type Graph, nameOf } from "./graph.ts"
+import { every, type Graph, nameOf, only } from "./graph.ts"
 import { physicalName } from "./policies/names.ts"
 import { violations } from "./preflight.ts"
 import { sampleSettings, sampleSources } from "./sample.ts"
@@ -119,6 +119,15 @@ describe("a stack", () => {
     ]
     expect([...wanted, "EventArchive", "EventBusPolicy"].filter((kind) => !kinds.has(kind))).toEqual([])
     expect(violations(graph)).toEqual([])
+  })
+
+  test("has at its own domain the addresses that it has on one machine, and no others", async () => {
+    const certificateArn = `arn:aws:acm:us-east-1:${account}:certificate/1`
+    const graph = await evaluateWith({ domain: { name: "agents.example.com", certificateArn } })
+
+    const mappings = every(graph, "apigateway/basePathMapping:BasePathMapping").map(({ inputs }) => inputs)
+    const { restApi, stageName } = only(graph, "apigateway/stage:Stage").inputs
+    expect(mappings).toEqual([{ domainName: "agents.example.com", restApi, stageName, basePath: "api" }])
   })
 
   test("has nothing that costs while it is idle unless its settings ask for it", () => {
