@@ -175,10 +175,12 @@ export const Heartbeat = z.strictObject({}).meta({ id: "Heartbeat", example: {} 
 /**
  * What the container should know by now, said again until it has followed.
  * - `cancel`: stop the agent, save what is there, then `fail`. Whatever is reported instead, the task ends as cancelled.
- * - `message`: `recv` has something: a message that steers the running turn, or the next turn.
+ * - `message`: a person has said something to an agent that works by itself, up to the message of that `sequence`: see `recv`.
  * - `pause`: the credit is used up. Stop the agent, save a checkpoint, then `release` with `pause`.
  */
-export const Signal = z.object({ kind: z.enum(["cancel", "message", "pause"]) }).meta({ id: "RunSignal" })
+export const Signal = z
+  .object({ kind: z.enum(["cancel", "message", "pause"]), sequence: z.int().optional() })
+  .meta({ id: "RunSignal" })
 
 /** Somebody follows the conversation or reads the log, or did a minute ago. Nobody knows where it is not said. */
 const isFollowed = z.boolean().optional()

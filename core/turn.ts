@@ -27,10 +27,10 @@ export async function current(task: TaskRow, after = 0): Promise<z.infer<typeof 
 /** Whether there is a message of the current turn after the one of that sequence: its agent has not seen it. */
 export const isBehind = async (task: TaskRow, after: number) => (await current(task, after)).messages.length > 0
 
-/** What the container of a task should know, as far as the task itself says so. */
+/** What the container of a task should know, as far as the task itself says so. In a conversation a message is the next turn. */
 export const signalsOf = (task: TaskRow): z.infer<typeof Signal>[] => [
   ...(task.isCancelling ? [{ kind: "cancel" as const }] : []),
-  ...(hasQueuedTurn(task) || task.queuedMessages > 0 ? [{ kind: "message" as const }] : []),
+  ...(task.mode === "autonomous" && task.personSequence > 0 ? [{ kind: "message" as const, sequence: task.personSequence }] : []),
 ]
 
 /** How often a waiting `recv` looks. */

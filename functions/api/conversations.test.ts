@@ -148,7 +148,7 @@ describe("a turn", () => {
       message: { turnNumber: 2, status: "queued" },
     })
     await say(container, "Small ones.")
-    expect((await container.send("heartbeat", {})).body.signals).toEqual([{ kind: "message" }])
+    expect((await container.send("heartbeat", {})).body.signals).toEqual([])
     expect((await container.receive({ turn: 1, after: 1 })).body.turn).toBeNull()
     expect((await completeTurn(container, 1, "Snowdrops.")).body.has_next_turn).toBe(true)
     expect(await read(container)).toMatchObject({ status: "running", turnNumber: 2 })
@@ -299,6 +299,7 @@ describe("POST /conversations/{taskId}/autonomous", () => {
     await toggle(container, true)
     await container.receive({ turn: 1, after: 1 })
     expect((await say(container, "Only white ones.")).body.message).toMatchObject({ turnNumber: 2, status: "queued" })
+    expect((await container.send("heartbeat", {})).body.signals).toEqual([{ kind: "message", sequence: 3 }])
     expect(codeOf(await container.send("complete", { result: null, after: 1 }))).toEqual([409, "message_waiting"])
     const { turn } = (await container.receive({ turn: 2, after: 1 })).body
     expect(turn).toMatchObject({ number: 2, messages: [{ content: "Only white ones.", sequence: 3 }] })

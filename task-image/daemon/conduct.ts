@@ -99,16 +99,17 @@ const deliverTo = ({ run, user }: Desk, turn: Turn, after: number) => {
 const followMessages = (desk: Desk, turn: Turn) => {
   const { run, session, keep } = desk
   const steered: Turn[] = []
+  const heard = () => steered.reduce((told, more) => toldBy(told, more, null), toldBy(keep.told(), turn, null)).after
   const steer = async () => {
-    const after = steered.reduce((told, more) => toldBy(told, more, null), toldBy(keep.told(), turn, null)).after
+    const after = heard()
     const { turn: more } = await receive(run, { wait: 0, turn: turn.number, after })
     if (more?.number !== turn.number || more.messages.length === 0) return
     session.steer(steering(await deliverTo(desk, more, after)), true)
     steered.push(more)
   }
   let isFollowing = false
-  run.onMessage = async () => {
-    if (isFollowing || run.mode !== "autonomous") return
+  run.onMessage = async (sequence = Number.POSITIVE_INFINITY) => {
+    if (isFollowing || run.mode !== "autonomous" || sequence <= heard()) return
     isFollowing = true
     await steer().finally(() => {
       isFollowing = false

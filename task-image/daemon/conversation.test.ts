@@ -125,7 +125,6 @@ test("the agent that works by itself hears at its next step what a person says, 
   })
   await stage.untilAsked(1)
   stage.api.play.turn = autonomous(2, message(1, "Go on by yourself."), message(2, "In blue, please."))
-  stage.api.play.signals = [{ kind: "message" }]
   let asks = 0
   stage.api.play.trouble = (path) => (path.includes("recv") && asks++ === 0 ? "hangup" : undefined)
   await stage.move(31)
@@ -133,7 +132,14 @@ test("the agent that works by itself hears at its next step what a person says, 
   // While it asks once more, the next renewal of the lease tells of the same message.
   await stage.move(31)
   await stage.until(() => asks > 1)
-  stage.api.play.signals = []
+  // Known by now, it is told again and not asked for again.
+  const [before, renewed] = [asks, stage.api.seen.renewedBy.length]
+  const renewals = async () => {
+    await stage.move(5)
+    return stage.api.seen.renewedBy.length
+  }
+  await expect.poll(renewals, { interval: 100 }).toBeGreaterThan(renewed)
+  expect(asks).toBe(before)
   heard.resolve()
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(asked(stage, 2).split("In blue, please.")).toHaveLength(2)

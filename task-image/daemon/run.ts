@@ -41,8 +41,8 @@ export type Run = {
   agent?: Agent | undefined
   /** Takes the seconds that are left by each renewal of the lease, once somebody counts them. */
   adjustTime?: (secondsLeft: number) => void
-  /** Told that a person has said something, while a turn runs. */
-  onMessage?: (() => Promise<void>) | undefined
+  /** Told that a person has said something, up to the message of that sequence, while a turn runs. */
+  onMessage?: ((sequence: number | undefined) => Promise<void>) | undefined
 }
 
 /**

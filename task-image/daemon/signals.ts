@@ -7,8 +7,10 @@ export const heed = (run: Run, { signals, mode, time_left_seconds }: z.infer<typ
   stopAsTold(run, signals)
   run.mode = mode
   run.adjustTime?.(time_left_seconds)
-  if (!isTold(signals, "message")) return
-  run.onMessage?.().catch((error: unknown) => run.logs.say("daemon", `A message has not reached the agent yet: ${String(error)}`))
+  const said = signals.find(({ kind }) => kind === "message")
+  if (!said) return
+  const failed = (error: unknown) => run.logs.say("daemon", `A message has not reached the agent yet: ${String(error)}`)
+  run.onMessage?.(said.sequence).catch(failed)
 }
 
 /** Follows the signals that end the work, whichever answer brought them. */

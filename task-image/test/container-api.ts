@@ -24,6 +24,7 @@ import {
   ReportUsage,
   renewalSeconds,
   SaySoFar,
+  type Signal,
 } from "../../core/protocol.ts"
 import type { Bundle, Claimed } from "../daemon/api.ts"
 import { readText, serveModels, serveObject, serveStore, sha256, tokenOf } from "./beside-api.ts"
@@ -78,7 +79,7 @@ const createSeen = ({ bundle }: Options) => ({
 
 /** What a test may have the API do. */
 const createPlay = ({ bundle }: Options) => ({
-  signals: [] as z.infer<typeof Beat>["signals"],
+  signals: [] as z.infer<typeof Signal>[],
   runtimeSeconds: bundle.time_left_seconds ?? bundle.limits.max_runtime_seconds,
   mode: bundle.turn.mode,
   /** Other than `claimed` where somebody has ended the run. */
@@ -226,8 +227,14 @@ const renew = (stage: Stage, by: "heartbeat" | "logs"): z.infer<typeof Beat> => 
   stage.seen.renewedBy.push(by)
   stage.renewedAt = stage.now().getTime()
   const time_left_seconds = stage.play.runtimeSeconds - (stage.renewedAt - stage.claimedAt) / 1000
-  const { signals, mode, isFollowed: is_followed } = stage.play
-  return { lease: leaseOf(stage), signals, mode, time_left_seconds, is_followed }
+  const { mode, isFollowed: is_followed } = stage.play
+  return { lease: leaseOf(stage), signals: signalsOf(stage), mode, time_left_seconds, is_followed }
+}
+
+/** Those of the test, and what is said to an agent that works by itself, as the API tells of it. */
+const signalsOf = ({ play: { signals, mode, turn } }: Stage): z.infer<typeof Signal>[] => {
+  const sequence = Math.max(0, ...turn.messages.map((message) => message.sequence))
+  return mode === "autonomous" && sequence > 0 ? [...signals, { kind: "message", sequence }] : signals
 }
 
 /** Everything below the path of the run. */
