@@ -170,27 +170,28 @@ export async function list(accountId: string, request: Page.Request) {
 
 /** Changes name and description in place; a change of what is run makes a new version. Raises `agent_not_found`, `conflict`. */
 export async function update(accountId: string, agentId: string, body: Update): Promise<View> {
-  const agent = await row(accountId, agentId)
-  await Version.checkKeys(accountId, body.skills)
-  const before = await Version.row(accountId, agentId, agent.versionId)
-  const next = changesExecution(body)
-    ? await newVersion(accountId, agentId, agent.number + 1, await merged(accountId, before, body), before)
-    : undefined
-  const set = {
-    ...(body.name === undefined ? {} : { name: body.name }),
-    ...(body.description === undefined ? {} : { description: body.description }),
-    ...(next ? { versionId: next.version.versionId, number: next.version.number } : {}),
-    revision: agent.revision + 1,
-  }
-  const refused = await transact({
-    agent: AgentEntity.patch({ accountId, agentId })
-      .set(set)
-      .where(({ revision }, { eq }) => eq(revision, agent.revision)),
-    version: next && VersionEntity.create(next.version),
-    secret: next?.secret,
+  return untilWritten(async () => {
+    const agent = await row(accountId, agentId)
+    await Version.checkKeys(accountId, body.skills)
+    const before = await Version.row(accountId, agentId, agent.versionId)
+    const next = changesExecution(body)
+      ? await newVersion(accountId, agentId, agent.number + 1, await merged(accountId, before, body), before)
+      : undefined
+    const set = {
+      ...(body.name === undefined ? {} : { name: body.name }),
+      ...(body.description === undefined ? {} : { description: body.description }),
+      ...(next ? { versionId: next.version.versionId, number: next.version.number } : {}),
+      revision: agent.revision + 1,
+    }
+    const refused = await transact({
+      agent: AgentEntity.patch({ accountId, agentId })
+        .set(set)
+        .where(({ revision }, { eq }) => eq(revision, agent.revision)),
+      version: next && VersionEntity.create(next.version),
+      secret: next?.secret,
+    })
+    return refused.length ? undefined : view({ ...agent, ...set }, next?.version ?? before)
   })
-  if (refused.length) throw new Problem("conflict")
-  return view({ ...agent, ...set }, next?.version ?? before)
 }
 
 /** Takes the agent out of the list; its tasks go on, new ones are refused. Archiving twice is archiving once. */

@@ -7,7 +7,7 @@ import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
 import { invalid, Problem } from "./problem.ts"
 import * as Standard from "./standard.ts"
-import { transact } from "./transaction.ts"
+import { transact, untilWritten } from "./transaction.ts"
 
 /** The environments that agents can run in, by the names that customers give them. What starts one is `fargate.ts`. */
 
@@ -77,26 +77,27 @@ export async function list(accountId: string, request: Page.Request) {
 
 /** Changes name and description in place; another image makes a new version. Raises `container_not_found`, `conflict`. */
 export async function update(accountId: string, containerId: string, body: z.output<typeof Update>): Promise<View> {
-  const container = await row(accountId, containerId)
-  const before = await ContainerVersion.row(accountId, containerId, container.versionId)
-  const isOther = Object.keys(ContainerVersion.fields).some((field) => body[field as keyof typeof body] !== undefined)
-  const next = isOther
-    ? ContainerVersion.make(accountId, containerId, container.number + 1, ContainerVersion.imageOf(body, before))
-    : undefined
-  const set = {
-    ...(body.name === undefined ? {} : { name: body.name }),
-    ...(body.description === undefined ? {} : { description: body.description }),
-    ...(next ? { versionId: next.row.versionId, number: next.row.number } : {}),
-    revision: container.revision + 1,
-  }
-  const refused = await transact({
-    container: ContainerEntity.patch({ accountId, containerId })
-      .set(set)
-      .where(({ revision }, { eq }) => eq(revision, container.revision)),
-    ...next?.writes,
+  return untilWritten(async () => {
+    const container = await row(accountId, containerId)
+    const before = await ContainerVersion.row(accountId, containerId, container.versionId)
+    const isOther = Object.keys(ContainerVersion.fields).some((field) => body[field as keyof typeof body] !== undefined)
+    const next = isOther
+      ? ContainerVersion.make(accountId, containerId, container.number + 1, ContainerVersion.imageOf(body, before))
+      : undefined
+    const set = {
+      ...(body.name === undefined ? {} : { name: body.name }),
+      ...(body.description === undefined ? {} : { description: body.description }),
+      ...(next ? { versionId: next.row.versionId, number: next.row.number } : {}),
+      revision: container.revision + 1,
+    }
+    const refused = await transact({
+      container: ContainerEntity.patch({ accountId, containerId })
+        .set(set)
+        .where(({ revision }, { eq }) => eq(revision, container.revision)),
+      ...next?.writes,
+    })
+    return refused.length ? undefined : view({ ...container, ...set }, next?.row ?? before)
   })
-  if (refused.length) throw new Problem("conflict")
-  return view({ ...container, ...set }, next?.row ?? before)
 }
 
 /** Takes the container out of the list, and new agents cannot have it; those that do keep it. Twice is once. */

@@ -9,7 +9,7 @@ import * as Many from "./many.ts"
 import { invalid, Problem } from "./problem.ts"
 import { SecretEntity } from "./secret.entity.ts"
 import * as Secret from "./secret.ts"
-import { transact } from "./transaction.ts"
+import { transact, untilWritten } from "./transaction.ts"
 import { WebhookEntity, type WebhookRow } from "./webhook.entity.ts"
 import * as Signature from "./webhook-signature.ts"
 
@@ -96,45 +96,50 @@ export async function get(accountId: string, webhookId: string): Promise<View> {
 /** Turned on again, it starts with a clean record. The secret stays. Raises `webhook_not_found`, `conflict`. */
 export async function update(accountId: string, webhookId: string, body: z.output<typeof Update>): Promise<View> {
   if (body.url !== undefined) checkUrl(body.url)
-  const webhook = await row(accountId, webhookId)
   const set = {
     ...(body.url === undefined ? {} : { url: body.url }),
     ...(body.eventTypes === undefined ? {} : { eventTypes: [...new Set(body.eventTypes)] }),
     ...(body.isActive === undefined ? {} : { isActive: body.isActive }),
   }
   const forget = body.isActive || body.url !== undefined ? (["failingSince", "isSlow"] as const) : []
-  return change(webhook, set, forget)
+  return change(accountId, webhookId, () => ({ set, forget }))
 }
 
 /** What is under way to it is cancelled; what was delivered stays on record. Raises `webhook_not_found`, `conflict`. */
 export async function remove(accountId: string, webhookId: string): Promise<void> {
-  const webhook = await row(accountId, webhookId)
   const secretOf = (secretId: string | undefined) => (secretId ? SecretEntity.delete({ accountId, secretId }) : undefined)
-  const refused = await transact({
-    account: AccountEntity.patch({ accountId }).add({ webhooks: -1 }),
-    webhook: WebhookEntity.delete({ accountId, webhookId }).where(({ revision }, { eq }) => eq(revision, webhook.revision)),
-    secret: secretOf(webhook.secretId),
-    previous: secretOf(webhook.previousSecretId),
+  await untilWritten(async () => {
+    const { revision, secretId, previousSecretId } = await row(accountId, webhookId)
+    const refused = await transact({
+      account: AccountEntity.patch({ accountId }).add({ webhooks: -1 }),
+      webhook: WebhookEntity.delete({ accountId, webhookId }).where((attributes, { eq }) => eq(attributes.revision, revision)),
+      secret: secretOf(secretId),
+      previous: secretOf(previousSecretId),
+    })
+    return refused.length ? undefined : true
   })
-  if (refused.length) throw new Problem("conflict")
 }
 
 /** Makes a new secret; the one before signs beside it for 24 hours. Raises `webhook_not_found`, `conflict`. */
 export async function rotateSecret(accountId: string, webhookId: string): Promise<z.infer<typeof WithSecret>> {
-  const webhook = await row(accountId, webhookId)
+  // Once, however often its write is tried: a request that comes again makes up the first one again.
   const { secret, sealed } = await newSecret(accountId)
-  const set = {
-    secretId: sealed.secretId,
-    secretPrefix: Signature.prefixOf(secret),
-    previousSecretId: webhook.secretId,
-    previousSecretUntil: new Date(millis() + overlapMs).toISOString(),
-  }
-  const oldest = webhook.previousSecretId
-  const changed = await change(webhook, set, [], {
-    secret: SecretEntity.create(sealed),
-    oldest: oldest ? SecretEntity.delete({ accountId, secretId: oldest }) : undefined,
+  const webhook = await change(accountId, webhookId, (before) => {
+    const oldest = before.previousSecretId
+    return {
+      set: {
+        secretId: sealed.secretId,
+        secretPrefix: Signature.prefixOf(secret),
+        previousSecretId: before.secretId,
+        previousSecretUntil: new Date(millis() + overlapMs).toISOString(),
+      },
+      secrets: {
+        secret: SecretEntity.create(sealed),
+        oldest: oldest ? SecretEntity.delete({ accountId, secretId: oldest }) : undefined,
+      },
+    }
   })
-  return { webhook: changed, secret }
+  return { webhook, secret }
 }
 
 /** Raises `webhook_not_found`. */
@@ -192,26 +197,28 @@ async function rows(accountId: string): Promise<WebhookRow[]> {
   return data
 }
 
-type Forgettable = "failingSince" | "isSlow"
-
-async function change(
-  webhook: WebhookRow,
-  set: Partial<WebhookRow>,
-  forget: readonly Forgettable[],
-  secrets: Partial<Record<"secret" | "oldest", { params(): object } | undefined>> = {},
-): Promise<View> {
-  const { accountId, webhookId, revision } = webhook
-  const changed = { ...set, revision: revision + 1, updatedAt: now().toISOString() }
-  const refused = await transact({
-    webhook: WebhookEntity.patch({ accountId, webhookId })
-      .set(changed)
-      .remove([...forget])
-      .where((attributes, { eq }) => eq(attributes.revision, revision)),
-    ...secrets,
-  })
-  if (refused.length) throw new Problem("conflict")
-  return view({ ...webhook, ...changed })
+interface Change {
+  set: Partial<WebhookRow>
+  forget?: readonly ("failingSince" | "isSlow")[]
+  secrets?: Partial<Record<"secret" | "oldest", { params(): object } | undefined>>
 }
+
+/** Changes a webhook as it stands: `of` may be asked more than once, when others change it at the same moment. */
+const change = (accountId: string, webhookId: string, of: (before: WebhookRow) => Change): Promise<View> =>
+  untilWritten(async () => {
+    const webhook = await row(accountId, webhookId)
+    const { revision } = webhook
+    const { set, forget = [], secrets } = of(webhook)
+    const changed = { ...set, revision: revision + 1, updatedAt: now().toISOString() }
+    const refused = await transact({
+      webhook: WebhookEntity.patch({ accountId, webhookId })
+        .set(changed)
+        .remove([...forget])
+        .where((attributes, { eq }) => eq(attributes.revision, revision)),
+      ...secrets,
+    })
+    return refused.length ? undefined : view({ ...webhook, ...changed })
+  })
 
 const checkUrl = (text: string) => {
   const wrong = Egress.fault(text)

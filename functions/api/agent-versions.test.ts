@@ -82,18 +82,26 @@ describe("PATCH /agents/{agentId}", () => {
     })
   })
 
-  test("200 or 409 conflict: of changes at the same moment none is lost unsaid", async () => {
+  test("200: of changes at the same moment each is made, one after the other", async () => {
     const agent = await newAgent(account)
-    const prompts = ["One.", "Two.", "Three."]
+    const prompts = ["One.", "Two.", "Three.", "Four.", "Five.", "Six."]
     const answers = await Promise.all(prompts.map((basePrompt) => account.send(`PATCH /agents/${agent.id}`, { basePrompt })))
-    const done = answers.filter(({ status }) => status === 200)
-    expect(answers.filter(({ status }) => status !== 200).map(({ body }) => body.error.code)).toEqual(
-      Array.from({ length: prompts.length - done.length }, () => "conflict"),
+    expect(answers.map(({ status }) => status)).toEqual(prompts.map(() => 200))
+    const { data } = (await account.send(`GET /agents/${agent.id}/versions`)).body
+    expect(data.map(({ number }: { number: number }) => number)).toEqual([7, 6, 5, 4, 3, 2, 1])
+    expect(data.map(({ basePrompt }: { basePrompt: string }) => basePrompt).sort()).toEqual(
+      [...prompts, agent.currentVersion.basePrompt].sort(),
     )
-    const { body } = await account.send(`GET /agents/${agent.id}/versions`)
-    expect(body.data.map(({ number }: { number: number }) => number)).toEqual(
-      Array.from({ length: done.length + 1 }, (_, i) => done.length + 1 - i),
-    )
+  })
+
+  test("200 or 412 precondition_failed: of changes at the same moment that ask for one state, only one is made", async () => {
+    const agent = await newAgent(account)
+    const tag = (await account.send(`GET /agents/${agent.id}`)).headers.get("etag")!
+    const change = (name: string) => account.send(`PATCH /agents/${agent.id}`, { name }, { "if-match": tag })
+    const answers = await Promise.all(["One", "Two", "Three", "Four"].map(change))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412, 412])
+    const { name } = (await account.send(`GET /agents/${agent.id}`)).body
+    expect(name).toBe(answers.find(({ status }) => status === 200)!.body.name)
   })
 
   test.each<[string, object]>([
