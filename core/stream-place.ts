@@ -13,7 +13,7 @@ export interface Place {
   streamId: string
 }
 
-/** Takes a free place for so long. Raises `too_many_streams`. */
+/** Takes a free place for so long. Raises `too_many_streams`, with the seconds until the next place is free at the latest. */
 export async function take(accountId: string, milliseconds: number): Promise<Place> {
   const { data } = await StreamEntity.query.byPlace({ accountId }).go({ pages: "all", consistent: true })
   const taken = new Set(data.filter(({ until }) => until > millis()).map(({ place }) => place))
@@ -22,7 +22,8 @@ export async function take(accountId: string, milliseconds: number): Promise<Pla
     const streamId = newId("stream")
     if (await put({ accountId, place, streamId }, milliseconds)) return { accountId, place, streamId }
   }
-  throw new Problem("too_many_streams")
+  const next = Math.min(...data.map(({ until }) => until))
+  throw new Problem("too_many_streams", { retryAfterSeconds: Math.max(1, Math.ceil((next - millis()) / 1000)) })
 }
 
 /** False where somebody else was faster. */

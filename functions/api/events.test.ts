@@ -319,7 +319,10 @@ describe("the streams of an account", () => {
     expect(new Set(places.map(({ place }) => place)).size).toBe(limits.streams - 1)
     const last = await follow(task.id, { key: crowded.apiKey })
     expect(last.status).toBe(200)
-    expect((await follow(task.id, { key: crowded.apiKey })).status).toBe(429)
+    const refused = await crowded.send(`GET /conversations/${task.id}/events?stream=true`)
+    expect([refused.status, refused.body.error.code]).toEqual([429, "too_many_streams"])
+    expect(refused.headers.get("retry-after")).toBe(String(refused.body.error.retryAfterSeconds))
+    expect(refused.body.error.retryAfterSeconds).toSatisfy((seconds: number) => seconds > 200 && seconds <= 260)
 
     await leave(places[0]!)
     const next = await follow(task.id, { key: crowded.apiKey })
