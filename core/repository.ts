@@ -8,7 +8,7 @@ import { invalid, Problem } from "./problem.ts"
 import { RepositoryEntity, type RepositoryRow } from "./repository.entity.ts"
 import { SshKeyEntity, SshKeyLinkEntity } from "./ssh-key.entity.ts"
 import * as SshKey from "./ssh-key.ts"
-import { transact } from "./transaction.ts"
+import { transact, untilWritten } from "./transaction.ts"
 
 const Alias = z.strictObject({
   name: AliasName.describe("The command."),
@@ -137,17 +137,23 @@ export async function ofKey(accountId: string, sshKeyId: string, request: Page.R
 /** Lets a key open a repository; doing it twice is doing it once. Raises `ssh_key_not_found`, `repository_not_found`, `conflict`. */
 export async function attachKey(accountId: string, sshKeyId: string, { repositoryId }: z.output<typeof AttachKey>) {
   await SshKey.row(accountId, sshKeyId)
-  const { sshKeyIds = [] } = await row(accountId, repositoryId)
-  if (sshKeyIds.includes(sshKeyId)) return get(accountId, repositoryId)
-  if (sshKeyIds.length >= limits.sshKeysPerRepository)
-    throw invalid("repositoryId", `A repository has at most ${limits.sshKeysPerRepository} keys`)
-  const refused = await transact({
-    repository: RepositoryEntity.patch({ accountId, repositoryId }).add({ sshKeyIds: [sshKeyId], revision: 1 }),
-    ...link(accountId, sshKeyId, repositoryId),
+  return untilWritten(async () => {
+    const { sshKeyIds = [] } = await row(accountId, repositoryId)
+    if (sshKeyIds.includes(sshKeyId)) return get(accountId, repositoryId)
+    if (sshKeyIds.length >= limits.sshKeysPerRepository)
+      throw invalid("repositoryId", `A repository has at most ${limits.sshKeysPerRepository} keys`)
+    const refused = await transact({
+      repository: RepositoryEntity.patch({ accountId, repositoryId })
+        .add({ sshKeyIds: [sshKeyId], revision: 1 })
+        // Others may attach theirs meanwhile.
+        .where((row, is) =>
+          [is.notExists(row.sshKeyIds), `${is.size(row.sshKeyIds)} < ${is.escape(limits.sshKeysPerRepository)}`].join(" OR "),
+        ),
+      ...link(accountId, sshKeyId, repositoryId),
+    })
+    if (refused.includes("key")) throw new Problem("ssh_key_not_found")
+    return refused.length ? undefined : get(accountId, repositoryId)
   })
-  if (refused.includes("key")) throw new Problem("ssh_key_not_found")
-  if (refused.includes("repository")) throw new Problem("repository_not_found")
-  return get(accountId, repositoryId)
 }
 
 /** Raises `ssh_key_not_found`, `repository_not_attached`. */

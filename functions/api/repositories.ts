@@ -108,7 +108,7 @@ export const routes = [
       summary: "Let an SSH key open a repository",
       body: Repository.AttachKey,
       returns: [200, Repository.View],
-      problems: ["ssh_key_not_found", "repository_not_found"],
+      problems: ["ssh_key_not_found", "repository_not_found", "conflict"],
     },
     ({ accountId, path, body }) => Repository.attachKey(accountId, path.sshKeyId, body),
   ),

@@ -131,4 +131,18 @@ describe("POST and DELETE /ssh-keys/{sshKeyId}/repositories", () => {
       answers.push(await account.send(`POST /ssh-keys/${(await newSshKey(account)).id}/repositories`, { repositoryId: id }))
     expect(answers.map(({ status }) => status)).toEqual([...Array(10).fill(200), 422])
   })
+
+  test("of several keys at once no more are attached than a repository may have", async () => {
+    const keys = await Promise.all(Array.from({ length: 13 }, () => newSshKey(account)))
+    const attach = (key: { id: string }, { id }: { id: string }) =>
+      account.send(`POST /ssh-keys/${key.id}/repositories`, { repositoryId: id })
+    for (let i = 0; i < 3; i++) {
+      const repository = await newRepository(account)
+      for (const key of keys.slice(0, 9)) await attach(key, repository)
+      const answers = await Promise.all(keys.slice(9).map((key) => attach(key, repository)))
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 422, 422, 422])
+      const { body } = await account.send("GET /repositories?limit=1")
+      expect(body.data[0].sshKeys).toHaveLength(10)
+    }
+  })
 })
