@@ -74,38 +74,51 @@ export class Refused extends Error {
   }
 }
 
+/** No answer came. */
+export class Unanswered extends Error {
+  override name = "Unanswered"
+  readonly isPassing = true
+}
+
 /** No answer at all, or one that may be another in a moment. */
-const isPassing = (error: unknown) => !(error instanceof Refused) || error.isPassing
+export const isPassing = (error: unknown) => (error instanceof Unanswered || error instanceof Refused) && error.isPassing
 
 /**
  * A client of the agent API. What is sent may be sent twice: every call says the same again. `onBeat` hears what comes with each renewal
  * of the lease, whichever answer brought it.
  */
 export const createApi = (base: string, token: string, onBeat: (beat: z.infer<typeof Beat>) => void = () => undefined) => {
-  const once = <T>(answer: z.ZodType<T>, method: string, path: string, body?: object) =>
-    withTimeout(60, async (signal): Promise<T> => {
+  const exchange = (method: string, path: string, body?: object) =>
+    withTimeout(60, async (signal) => {
       const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" }
       const bytes = body && Buffer.from(JSON.stringify(body))
       const length = bytes && { "content-length": String(bytes.length) }
       const response = await send(new URL(base + path), { method, headers: { ...headers, ...length }, body: bytes, signal })
-      const text = (await readAll(response)).toString("utf8")
-      const status = response.statusCode ?? 0
-      if (status < 200 || status > 299) throw new Refused(status, messageOf(text) ?? `The API answered ${status}`, codeOf(text))
-      const parsed = answer.safeParse(parseJson(text))
-      if (!parsed.success) throw new Refused(status, `The API's answer to ${method} ${path} is not what was agreed`)
-      return parsed.data
+      return { status: response.statusCode ?? 0, text: (await readAll(response)).toString("utf8") }
+    }).catch((error: unknown) => {
+      throw new Unanswered(error instanceof Error ? error.message : String(error))
     })
+  const once = async <T>(answer: z.ZodType<T>, method: string, path: string, body?: object): Promise<T> => {
+    const { status, text } = await exchange(method, path, body)
+    if (status < 200 || status > 299) throw new Refused(status, messageOf(text) ?? `The API answered ${status}`, codeOf(text))
+    const parsed = answer.safeParse(parseJson(text))
+    if (!parsed.success) throw new Refused(status, `The API's answer to ${method} ${path} is not what was agreed`)
+    return parsed.data
+  }
   const call: typeof once = (...request) => persist(() => once(...request), isPassing)
   const of = (runId: string) => `/agent/tasks/${encodeURIComponent(runId)}`
+  const beat = async (runId: string) => {
+    const answer = await once(Beat, "POST", `${of(runId)}/heartbeat`, {})
+    onBeat(answer)
+    return answer
+  }
 
   return {
     claim: (body: z.infer<typeof ClaimNext>) => call(AnyClaim, "POST", "/agent/tasks/claim-next", body),
     /** Not repeated: who holds the lease decides when to try again. */
-    beat: async (runId: string) => {
-      const beat = await once(Beat, "POST", `${of(runId)}/heartbeat`, {})
-      onBeat(beat)
-      return beat
-    },
+    beat,
+    /** How the task stands, for what cannot go on before it knows. */
+    stand: (runId: string) => persist(() => beat(runId), isPassing),
     logs: async (runId: string, body: z.infer<typeof AppendLogs>) => {
       const answer = await call(AppendedLogs, "POST", `${of(runId)}/logs`, body)
       if (answer.beat) onBeat(answer.beat)

@@ -150,7 +150,7 @@ const isOneShot = ({ number, messages }: Turn) => number === 1 && messages.lengt
 
 /** A person may have handed the task over to the agent meanwhile, or taken it back. */
 const isConversation = async ({ api, claimed }: Run, turn: Turn) =>
-  isOneShot(turn) ? turn.mode === "conversation" : (await api.beat(claimed.run.id)).mode === "conversation"
+  isOneShot(turn) ? turn.mode === "conversation" : (await api.stand(claimed.run.id)).mode === "conversation"
 
 /** The run was stopped: saves what there is first, whatever the cause. */
 const stopped = async (desk: Desk, failure: string, result: string | null): Promise<Next> => {

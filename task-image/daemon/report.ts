@@ -51,7 +51,7 @@ export const reportFailure = async (run: Run, error: string, result: string | nu
  * be, even if SIGTERM came first.
  */
 export const reportStopped = async (run: Run, result: string | null): Promise<number> => {
-  const { signals } = await run.api.beat(run.claimed.run.id)
+  const { signals } = await run.api.stand(run.claimed.run.id)
   if (isTold(signals, "cancel")) return reportFailure(run, "The task was cancelled.", result)
   run.logs.say("daemon", "The container was stopped.")
   await settleUp(run)

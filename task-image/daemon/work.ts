@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises"
 import type { CloneSource } from "../../core/git.ts"
-import { Refused } from "./api.ts"
+import { isPassing, Refused } from "./api.ts"
 import { Damaged } from "./checkpoint/manifest.ts"
 import { conduct, type Desk, pause } from "./conduct.ts"
 import { equip, makeFolder } from "./equipment.ts"
@@ -29,8 +29,8 @@ export const work = async (run: Run): Promise<number> => {
     desk = { run, watch, ...(await prepare(run)) }
     return await conduct(desk)
   } catch (error) {
-    // The next attempt may find again what this one could not reach.
-    if (error instanceof Unreachable || (error instanceof Refused && error.isLost)) throw error
+    // The next attempt may find again what this one could not reach, and goes on from the last checkpoint.
+    if (error instanceof Unreachable || isPassing(error) || (error instanceof Refused && error.isLost)) throw error
     return await giveUp(run, error)
   } finally {
     watch.close()
