@@ -178,9 +178,8 @@ export const Heartbeat = z.strictObject({}).meta({ id: "Heartbeat", example: {} 
  * - `message`: a person has said something to an agent that works by itself, up to the message of that `sequence`: see `recv`.
  * - `pause`: the credit is used up. Stop the agent, save a checkpoint, then `release` with `pause`.
  */
-export const Signal = z
-  .object({ kind: z.enum(["cancel", "message", "pause"]), sequence: z.int().optional() })
-  .meta({ id: "RunSignal" })
+const kinds = ["cancel", "message", "pause"] as const
+export const Signal = z.object({ kind: z.enum(kinds), sequence: z.int().optional() }).meta({ id: "RunSignal" })
 
 /** Somebody follows the conversation or reads the log, or did a minute ago. Nobody knows where it is not said. */
 const isFollowed = z.boolean().optional()
