@@ -9,7 +9,7 @@ export const WebhookEntity = new Entity(
       accountId: { type: "string", required: true },
       webhookId: { type: "string", required: true },
       url: { type: "string", required: true },
-      /** What it wants to hear of; everything where it is left out, also what there will be one day. */
+      /** What it wants to hear of; the usual twelve where it is left out. */
       eventTypes: { type: CustomAttributeType<EventType[]>("any") },
       isActive: { type: "boolean", required: true },
       secretId: { type: "string", required: true },

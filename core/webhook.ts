@@ -2,7 +2,7 @@ import * as z from "zod"
 import { AccountEntity } from "./account.entity.ts"
 import { millis, now } from "./clock.ts"
 import * as Egress from "./egress.ts"
-import { type EventType, types } from "./event.entity.ts"
+import { type EventType, types, usualTypes } from "./event.entity.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import * as Many from "./many.ts"
@@ -40,9 +40,10 @@ const url = z
   .max(limits.webhookUrl)
   .describe("`https://`, on port 443 or from 1024 on, to an address of the public internet.")
 const eventTypes = z.array(z.enum(types)).min(1)
+const whenLeftOut = "All of them when left out, but for `task.mode_switched`, which has to be named."
 
 export const Create = z
-  .strictObject({ url, eventTypes: eventTypes.optional().describe("All of them when left out, also those to come.") })
+  .strictObject({ url, eventTypes: eventTypes.optional().describe(whenLeftOut) })
   .meta({ id: "CreateWebhook", example: { url: "https://example.com/hooks", eventTypes: ["task.finished", "task.failed"] } })
 
 export const Update = z
@@ -163,8 +164,10 @@ export const findAll = (keys: readonly Pick<WebhookRow, "accountId" | "webhookId
 
 /** The active webhooks of an account that want to hear of such an event. */
 export async function subscribed(accountId: string, type: EventType): Promise<WebhookRow[]> {
-  return (await rows(accountId)).filter(({ isActive, eventTypes }) => isActive && (eventTypes?.includes(type) ?? true))
+  return (await rows(accountId)).filter((webhook) => webhook.isActive && wanted(webhook).includes(type))
 }
+
+const wanted = ({ eventTypes }: WebhookRow): readonly EventType[] => eventTypes ?? usualTypes
 
 /** The secrets that sign now, the newest first. */
 export async function secrets({ accountId, secretId, previousSecretId, previousSecretUntil }: WebhookRow): Promise<string[]> {
@@ -228,7 +231,7 @@ const checkUrl = (text: string) => {
 const view = (row: WebhookRow): View => ({
   id: row.webhookId,
   url: row.url,
-  eventTypes: row.eventTypes ?? [...types],
+  eventTypes: [...wanted(row)],
   isActive: row.isActive,
   secretPrefix: row.secretPrefix,
   createdAt: row.createdAt,

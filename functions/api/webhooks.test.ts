@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
 import { invoke, items } from "#test/aws.ts"
 import { claimedContainer } from "#test/container.ts"
-import { newAgent, newTask } from "#test/make.ts"
+import { newAgent, newConversation, newTask } from "#test/make.ts"
 import { answering, type Received, type Receiver, startReceiver } from "#test/receiver.ts"
 
 const app = shared()
@@ -22,8 +22,9 @@ afterAll(() => receiver.close())
 const create = async (path: string, rest: object = {}) => {
   const { status, body } = await account.send("POST /webhooks", { url: `${receiver.url}${path}`, ...rest })
   expect(status).toBe(201)
-  return body as { webhook: Record<string, string>; secret: string }
+  return body as { webhook: Row; secret: string }
 }
+type Row = Record<string, string>
 const read = async (webhookId?: string) => (await account.send(`GET /webhooks/${webhookId}`)).body
 const deliveries = async (query = "") => (await account.send(`GET /webhook-deliveries${query}`)).body.data
 const arrived = async (path: string, count = 1) => {
@@ -34,19 +35,30 @@ const verified = (secret: string, { body, headers }: Received) =>
   new Standard(secret).verify(body, headers as Record<string, string>) as { type: string; timestamp: string; data: object }
 
 describe("POST /webhooks", () => {
-  test("201: an active webhook with all events, and a secret that is never shown again", async () => {
+  test("201: an active webhook with the twelve events of the contract, and a secret that is never shown again", async () => {
     const { webhook, secret } = await create("/all")
     expect(webhook).toEqual({
       id: expect.stringMatching(/^whk_/),
       url: `${receiver.url}/all`,
-      eventTypes: expect.arrayContaining(["task.created", "task.finished"]),
+      eventTypes: [
+        "task.created",
+        "task.turn.queued",
+        "task.turn.started",
+        "task.message.created",
+        "task.awaiting_input",
+        "task.turn.completed",
+        "task.hibernating",
+        "task.woken",
+        "task.finished",
+        "task.failed",
+        "task.cancelled",
+        "task.expired",
+      ],
       isActive: true,
       secretPrefix: secret.slice(0, 10),
       createdAt: expect.any(String),
       updatedAt: null,
     })
-    // The twelve of the contract, and `task.mode_switched`.
-    expect(webhook.eventTypes).toHaveLength(13)
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
     expect(await read(webhook.id)).toEqual(webhook)
     expect((await account.send("GET /webhooks")).body.data).toContainEqual(webhook)
@@ -142,6 +154,21 @@ describe("what a webhook receives", () => {
       data: { taskId: task.id, metadata: { order: 7 } },
     })
     await account.send(`DELETE /webhooks/${webhook.id}`)
+  })
+
+  test("task.mode_switched where it names it, and not where it names nothing", async () => {
+    const { webhook: asks } = await create("/asks", { eventTypes: ["task.mode_switched"] })
+    expect(asks.eventTypes).toEqual(["task.mode_switched"])
+    const { webhook } = await create("/names-nothing")
+    const { task } = await newConversation(account, (await newAgent(account)).id)
+    await account.send(`POST /conversations/${task.id}/autonomous`, { enabled: true })
+    const [request] = await arrived("/asks")
+    expect(JSON.parse(request!.body)).toMatchObject({ type: "task.mode_switched", data: { taskId: task.id } })
+    await account.send(`POST /tasks/${task.id}/cancel`)
+    const types = async () => (await deliveries(`?webhookId=${webhook.id}&limit=100`)).map((row: Row) => row.eventType)
+    await expect.poll(types, { timeout: 20_000 }).toContain("task.cancelled")
+    expect(await types()).not.toContain("task.mode_switched")
+    for (const { id } of [asks, webhook]) await account.send(`DELETE /webhooks/${id}`)
   })
 
   test("other events from the moment on in which it wants others", async () => {
