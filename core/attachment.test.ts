@@ -119,6 +119,15 @@ describe("POST /conversations/{taskId}/repositories", () => {
     expect(foldersOf((await listed({ task })).data)).toEqual(folders)
   })
 
+  test("422 task_ended: one that is being cancelled, though its container still saves what it has", async () => {
+    const container = await claimedContainer(app, account, { conversation: {} })
+    const { id } = await newRepository(account)
+    await account.send(`POST /tasks/${container.task.id}/cancel`)
+    expect(await read(container)).toMatchObject({ status: "running", statusReason: "cancelling" })
+    expect(refusalOf(await attach(container, mount(id, "code")))).toEqual([422, "task_ended"])
+    expect((await listed(container)).data).toEqual([])
+  })
+
   test("422 task_ended, and 404 conversation_not_found: what has ended, and what is no conversation", async () => {
     const container = await waiting()
     const { id } = await newRepository(account)

@@ -166,8 +166,8 @@ export async function attachToConversation(
   // A request that has done its work before would find its own mounts in the way.
   if (isRepeated()) return views(accountId, repositories)
   return untilWritten(async () => {
-    const { phase } = await Task.conversation(accountId, taskId)
-    if (!phase) throw new Problem("task_ended")
+    const { phase, isCancelling } = await Task.conversation(accountId, taskId)
+    if (!phase || isCancelling) throw new Problem("task_ended")
     const spec = await Task.spec(accountId, taskId)
     if (!spec.settings.internetAccess)
       throw invalid("repositories", "Repositories come from the internet, which this conversation may not reach")
@@ -175,7 +175,7 @@ export async function attachToConversation(
     mustFit([...spec.repositories, ...before.repositories], repositories, "repositories")
     const added = await cloned(accountId, repositories, (i) => `repositories.${i}.repositoryId`)
     const refused = await transact({
-      task: check(TaskEntity.delete({ accountId, taskId }).where((task, { exists }) => exists(task.phase))),
+      task: check(goesOn(accountId, taskId)),
       attachments: AttachmentEntity.put({
         accountId,
         taskId,
@@ -186,6 +186,12 @@ export async function attachToConversation(
     return refused.length ? undefined : views(accountId, repositories)
   })
 }
+
+/** The condition that a task has not ended and is not about to. */
+const goesOn = (accountId: string, taskId: string) =>
+  TaskEntity.delete({ accountId, taskId }).where(
+    ({ phase, isCancelling }, { exists, eq }) => `${exists(phase)} AND ${eq(isCancelling, false)}`,
+  )
 
 /** Mounts as shown, without those whose repository is gone. */
 async function views(accountId: string, mounts: readonly Mount[]): Promise<View[]> {
