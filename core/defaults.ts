@@ -55,13 +55,12 @@ const fields = {
 
 type Limits = { softFinishAfterSeconds?: number | undefined; maxRuntimeSeconds?: number | undefined }
 
-export const isSoftBeforeHard = ({ softFinishAfterSeconds, maxRuntimeSeconds }: Limits) =>
-  softFinishAfterSeconds === undefined || maxRuntimeSeconds === undefined || softFinishAfterSeconds < maxRuntimeSeconds
+export const isSoftInTime = ({ softFinishAfterSeconds, maxRuntimeSeconds }: Limits) =>
+  softFinishAfterSeconds === undefined || maxRuntimeSeconds === undefined || softFinishAfterSeconds <= maxRuntimeSeconds
 
-export const softBeforeHard = {
-  path: ["softFinishAfterSeconds"],
-  message: "The soft finish must come before maxRuntimeSeconds",
-}
+export const softTooLate = "The soft finish must not come after maxRuntimeSeconds"
+
+const softFinish = { path: ["softFinishAfterSeconds"], message: softTooLate }
 
 const required = {
   model: true,
@@ -76,14 +75,14 @@ export const Defaults = z
   .strictObject(fields)
   .partial()
   .required(required)
-  .refine(isSoftBeforeHard, softBeforeHard)
+  .refine(isSoftInTime, softFinish)
   .meta({ id: "AgentDefaultsInput" })
 
 /** In the body of a task. */
 export const Overrides = z
   .strictObject({ ...fields, basePrompt: z.string().min(1).max(limits.text).describe("Replaces the version's base prompt.") })
   .partial()
-  .refine(isSoftBeforeHard, softBeforeHard)
+  .refine(isSoftInTime, softFinish)
   .meta({ id: "TaskOverridesInput" })
 
 /** As shown: the key itself only as a yes or no. */

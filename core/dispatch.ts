@@ -6,7 +6,7 @@ import * as Agent from "./agent.ts"
 import * as Attachment from "./attachment.ts"
 import * as Billing from "./billing.ts"
 import { millis, now } from "./clock.ts"
-import { isSoftBeforeHard, Overrides, type StoredDefaults, type StoredOverrides, softBeforeHard } from "./defaults.ts"
+import { isSoftInTime, Overrides, type StoredDefaults, type StoredOverrides, softTooLate } from "./defaults.ts"
 import * as Event from "./event.ts"
 import * as File from "./file.ts"
 import { Named, newId } from "./id.ts"
@@ -197,7 +197,7 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
   }
   const settings: StoredDefaults = { ...version.defaults, ...given }
   if (!Place.isPossible(settings)) throw new Problem("internet_access_required")
-  if (!isSoftBeforeHard(settings)) throw invalid("overrides.softFinishAfterSeconds", softBeforeHard.message)
+  if (!isSoftInTime(settings)) throw invalid("overrides.softFinishAfterSeconds", softTooLate)
 
   const sources = await sourcesOf(accountId, version, body)
   if (!settings.internetAccess && sources.repositories.length + sources.skills.length + sources.versionSkills.length > 0)

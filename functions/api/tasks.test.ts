@@ -193,13 +193,19 @@ describe("POST /agents/{agentId}/tasks", () => {
     ["overrides.mode", { overrides: { mode: "conversation" } }],
     ["overrides.outputPolicy.colour", { overrides: { outputPolicy: { mode: "any", colour: "red" } } }],
     ["overrides.maxRuntimeSeconds", { overrides: { maxRuntimeSeconds: 86_401 } }],
-    ["overrides.softFinishAfterSeconds", { overrides: { maxRuntimeSeconds: 100, softFinishAfterSeconds: 100 } }],
-    ["overrides.softFinishAfterSeconds", { overrides: { softFinishAfterSeconds: 600 } }],
+    ["overrides.softFinishAfterSeconds", { overrides: { maxRuntimeSeconds: 100, softFinishAfterSeconds: 101 } }],
+    ["overrides.softFinishAfterSeconds", { overrides: { softFinishAfterSeconds: 601 } }],
   ])("422 invalid_request: a bad %s is named by its path", async (path, overrides) => {
     const answer = await account.send(`POST ${url}`, { instructions: "Write.", ...overrides })
     expect(answer.status).toBe(422)
     expect(answer.body.error.code).toBe("invalid_request")
-    expect(issuesOf(answer)).toEqual([path])
+    expect(answer.body.error.issues).toEqual([{ path, message: expect.stringMatching(/./) }])
+  })
+
+  test("201: the soft finish may be as late as the end", async () => {
+    const both = { maxRuntimeSeconds: 123, softFinishAfterSeconds: 123 }
+    expect((await newTask(account, agent.id, { overrides: both })).overrides).toEqual(both)
+    expect((await newTask(account, agent.id, { overrides: { softFinishAfterSeconds: 600 } })).status).toBe("pending")
   })
 
   test("422 invalid_request: metadata of any depth is refused by its size, not by falling over it", async () => {
