@@ -69,7 +69,6 @@ const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> =
   const begin = () => turnPrompt({ bundle, turn, told: keep.told(), delivered, attached })
   const prompt = also ?? (isSame ? steering(delivered) : begin())
   const stop = createStop(run.stop)
-  run.mode = turn.mode
   const steered = followMessages(desk, turn)
   watch.startTurn(stop)
   run.cost.startTurn()
@@ -122,6 +121,7 @@ const followMessages = (desk: Desk, turn: Turn) => {
 const receive = async (run: Run, known: Parameters<Run["api"]["receive"]>[1]) => {
   const received = await run.api.receive(run.claimed.bundle.channel, known)
   stopAsTold(run, received.signals)
+  if (received.turn) run.mode = received.turn.mode
   return received
 }
 
@@ -143,14 +143,21 @@ const finishTurn = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => 
 /** Somebody has written: to the agent at work, or before it took over, and then the message has a turn of its own. */
 const goOn = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
   const { turn: more } = await receive(desk.run, { wait: 0, turn: turn.number, after: desk.keep.told().after })
-  return more ? { turn: more, isSame: more.number === turn.number } : converse(desk, turn, done, undefined)
+  return more ? goOnWith(turn, more) : converse(desk, turn, done, undefined)
 }
+
+/** Another turn, or more of the same, which stays what it was at its beginning. */
+const goOnWith = (turn: Turn, more: Turn): More =>
+  more.number === turn.number ? { turn: { ...more, mode: turn.mode }, isSame: true } : { turn: more }
 
 const isOneShot = ({ number, messages }: Turn) => number === 1 && messages.length === 0
 
-/** A person may have handed the task over to the agent meanwhile, or taken it back. */
+/**
+ * A turn ends as it began: where a person has handed the task over meanwhile, the agent has the next one for itself. What it does by
+ * itself may have been taken back.
+ */
 const isConversation = async ({ api, claimed }: Run, turn: Turn) =>
-  isOneShot(turn) ? turn.mode === "conversation" : (await api.stand(claimed.run.id)).mode === "conversation"
+  turn.mode === "conversation" || (!isOneShot(turn) && (await api.stand(claimed.run.id)).mode === "conversation")
 
 /** The run was stopped: saves what there is first, whatever the cause. */
 const stopped = async (desk: Desk, failure: string, result: string | null): Promise<Next> => {
@@ -222,17 +229,17 @@ const converse = async (desk: Desk, turn: Turn, done: Done, failure: string | un
 }
 
 /** Waits for the next turn as long as the container stays warm, then lets go of the run. */
-const nextTurn = async ({ run, keep }: Desk, { number }: Turn): Promise<Next> => {
+const nextTurn = async ({ run, keep }: Desk, turn: Turn): Promise<Next> => {
   const { bundle } = run.claimed
   const until = Math.min(millis() + bundle.warm.turn_seconds * 1000, run.claimedAt + bundle.warm.run_seconds * 1000)
   const isStopped = new Promise<undefined>((resolve) => run.stop.signal.addEventListener("abort", () => resolve(undefined)))
   for (;;) {
     const wait = Math.min(receiveSeconds, Math.max(0, (until - millis()) / 1000))
-    const ask = () => receive(run, { wait, turn: number, after: keep.told().after })
+    const ask = () => receive(run, { wait, turn: turn.number, after: keep.told().after })
     const received = run.stop.cause() ? undefined : await Promise.race([ask(), isStopped])
     const cause = run.stop.cause()
     if (cause === "cancelled" || cause === "paused") return stopWaiting(run, cause)
-    if (received?.turn) return { turn: received.turn, isSame: received.turn.number === number }
+    if (received?.turn) return goOnWith(turn, received.turn)
     if (!cause && millis() < until) continue
     const released = await release(run, { to: "await_input" })
     if (released) return released

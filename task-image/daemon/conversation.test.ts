@@ -142,27 +142,51 @@ test("the agent that works by itself hears at its next step what a person says, 
   expect(asks).toBe(before)
   heard.resolve()
   expect(await stage.ended, stage.printed()).toBe(0)
+  expect(asked(stage, 0)).toContain("Go on by yourself.\\n\\nFrom now on you work by yourself")
   expect(asked(stage, 2).split("In blue, please.")).toHaveLength(2)
   expect(stage.api.seen.completed).toEqual({ result: "In blue, then." })
   expect(stage.api.seen.lastMessages).toMatchObject([{ content: "In blue, then." }])
 })
 
-test("handed over with a message queued, the agent ends its turn and goes on by itself with the message", async () => {
+test.each([
+  ["with a message queued", [message(2, "Carry it out.")]],
+  ["without a word", []],
+])("handed over in the middle of a turn %s, the agent ends it as it began and goes on by itself", async (_, queued) => {
+  const handedOver = Promise.withResolvers<void>()
   const stage = await startStage({
     bundle: { turn: conversation(1, message(1, "Make a plan.")) },
-    script: [said("The plan is ready."), said("Carried out.")],
+    script: [bash("true"), { ...said("Shall I carry out the plan?"), before: handedOver.promise }, said("Carried out.")],
   })
+  await stage.untilAsked(1)
   stage.api.play.mode = "autonomous"
-  stage.api.play.refuse.complete = waiting
   stage.api.play.trouble = (path) => {
-    if (path.endsWith("/turns/complete")) stage.api.play.turn = autonomous(2, message(2, "Carry it out."))
+    if (path.endsWith("/turns/complete")) stage.api.play.turn = autonomous(2, ...queued)
     return undefined
   }
+  await stage.move(31)
+  await stage.until(() => stage.api.seen.renewedBy.length > 0)
+  handedOver.resolve()
   expect(await stage.ended, stage.printed()).toBe(0)
-  expect(stage.api.seen.turns).toMatchObject([{ turn_number: 1, messages: [{ content: "The plan is ready." }], after: 1 }])
-  expect(asked(stage, 1)).toContain("Carry it out.")
+  expect(stage.api.seen.turns).toMatchObject([
+    { turn_number: 1, messages: [{ content: "Shall I carry out the plan?" }], after: 1 },
+  ])
+  expect(asked(stage, 2)).toContain([...queued.map(({ content }) => content), "From now on you work by yourself"].join("\\n\\n"))
   expect(stage.api.seen.completed).toEqual({ result: "Carried out." })
   expect(stage.api.seen.lastMessages).toMatchObject([{ content: "Carried out." }])
+})
+
+test("what is said to it after it was handed over is heard before its turn ends, which ends as it began", async () => {
+  const stage = await startStage({
+    bundle: { turn: conversation(1, message(1, "Make a plan.")), warm: { turn_seconds: 1, run_seconds: 60 } },
+    script: [said("Shall I carry out the plan?"), said("In blue, then?")],
+  })
+  stage.api.play.mode = "autonomous"
+  stage.api.play.refuse["turns/complete"] = waiting
+  stage.api.play.turn = autonomous(1, message(1, "Make a plan."), message(2, "In blue, please."))
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(asked(stage, 1)).toContain("In blue, please.")
+  expect(stage.api.seen.turns).toMatchObject([{ turn_number: 1, messages: [{ content: "In blue, then?" }], after: 2 }])
+  expect(stage.api.seen.completed).toBeUndefined()
 })
 
 test("taken back, the agent hears what was said to it at work before its turn ends", async () => {

@@ -60,8 +60,9 @@ export const turnPrompt = ({ bundle, turn, told, delivered, attached }: Situatio
   else if (turn.number === told.turn) parts.push(interrupted)
   if (attached.length > 0) parts.push(attachedPrompt(attached))
   if (delivered.length > 0) parts.push(messagePrompt(delivered))
-  if (told.turn === 0) parts.unshift(delivered.length === 0 ? taskPrompt(bundle) : conversationPrompt(bundle))
-  else if (turn.mode === "autonomous" && turn.number > told.turn && delivered.length === 0) parts.push(takeOver)
+  const isTask = told.turn === 0 && delivered.length === 0
+  if (told.turn === 0) parts.unshift(isTask ? taskPrompt(bundle) : conversationPrompt(bundle))
+  if (!isTask && turn.mode === "autonomous" && turn.number > told.turn) parts.push(takeOver)
   return parts.join("\n\n")
 }
 
