@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, mkdtempSync, openSync, rmdirSync, type Stats, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setImmediate } from "node:timers/promises"
 import type { Chain } from "./chain.ts"
 import { closeFolder, openFolder } from "./folder.ts"
 import type { Chunk, Entry, Tree } from "./manifest.ts"
+import { createPace } from "./pace.ts"
 import { chunkHash, type createPacker } from "./packs.ts"
 import type { User } from "./place.ts"
 import { chunksOf } from "./split.ts"
@@ -34,7 +34,9 @@ type Options = {
 export const collect = async (options: Options): Promise<{ tree: Tree; stamps: Map<string, Stamp> }> => {
   const { roots, packer, chain, onLeftOut } = options
   const [tree, stamps] = [new Map<string, Entry>(), new Map<string, Stamp>()]
-  const read = createReader(options, stamps)
+  // More packs on their way than memory is meant for are waited for.
+  const pace = createPace(packer.keepUp)
+  const read = createReader(options, stamps, pace)
   for (const root of roots) {
     const folder = ifThere(() => openFolder(root.path), root.name, options)
     if (!folder) {
@@ -43,11 +45,9 @@ export const collect = async (options: Options): Promise<{ tree: Tree; stamps: M
     }
     try {
       for (const found of walk(folder, root.name, options)) {
-        const entry = entryOf(found, read)
+        const entry = await entryOf(found, read)
         if (entry) tree.set(found.path, preferKnown(entry, chain.tree.get(found.path)))
-        // So that heartbeats get through while a large tree is looked at.
-        if (tree.size % 256 === 0) await setImmediate()
-        await packer.keepUp()
+        await pace(lookBytes)
       }
     } finally {
       closeFolder(folder)
@@ -56,9 +56,14 @@ export const collect = async (options: Options): Promise<{ tree: Tree; stamps: M
   return { tree, stamps }
 }
 
+/** What looking at something costs, in bytes that could have been read meanwhile. */
+const lookBytes = 16 * 1024
+
 const permissions = 0o777
 
-const entryOf = ({ path, at, stat, target }: Found, read: (found: Found) => Entry | undefined): Entry | undefined => {
+type Read = (found: Found) => Promise<Entry | undefined>
+
+const entryOf = async ({ path, at, stat, target }: Found, read: Read): Promise<Entry | undefined> => {
   if (target !== undefined) return { kind: "link", target }
   return stat.isDirectory() ? { kind: "folder", mode: stat.mode & permissions } : read({ path, at, stat })
 }
@@ -77,8 +82,14 @@ const isSame = (a: Entry, b: Entry): boolean => {
   })
 }
 
+type Pace = ReturnType<typeof createPace>
+
 /** Reads files, or rather does not where nothing can have changed. */
-const createReader = ({ chain, stamps: before, retired, packer, user, onLeftOut }: Options, stamps: Map<string, Stamp>) => {
+const createReader = (
+  { chain, stamps: before, retired, packer, user, onLeftOut }: Options,
+  stamps: Map<string, Stamp>,
+  pace: Pace,
+): Read => {
   const began = fileSystemTime()
   let index: Map<string, Chunk> | undefined
   const keep = (bytes: Buffer): Chunk => {
@@ -90,27 +101,34 @@ const createReader = ({ chain, stamps: before, retired, packer, user, onLeftOut 
     index.set(hash, chunk)
     return chunk
   }
-  const readNow = ({ path, at }: Found): Entry | undefined => {
-    const file = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const readNow = async (path: string, file: number): Promise<Entry | undefined> => {
+    const stat = fstatSync(file)
+    if (!stat.isFile() || isForeign(stat, user)) return undefined
+    const chunks: Chunk[] = []
+    for (const bytes of chunksOf(file, stat.size)) {
+      chunks.push(keep(bytes))
+      await pace(bytes.length)
+    }
+    // What was changed a moment ago may be changed once more in the same moment, and look the same.
+    if (stat.ctimeMs < began - 20) stamps.set(path, stampOf(stat))
+    return { kind: "file", mode: stat.mode & permissions, mtime: Math.floor(stat.mtimeMs), chunks }
+  }
+  return async ({ path, at, stat }) => {
+    const known = chain.tree.get(path)
+    const stamp = before.get(path)
+    if (known?.kind === "file" && isUntouched(stamp, stat) && !known.chunks.some(({ pack }) => retired.has(pack))) {
+      stamps.set(path, stamp!)
+      return known
+    }
+    const file = ifThere(() => openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK), path, {
+      onLeftOut,
+    })
+    if (file === undefined) return undefined
     try {
-      const stat = fstatSync(file)
-      if (!stat.isFile() || isForeign(stat, user)) return undefined
-      const chunks = Array.from(chunksOf(file, stat.size), keep)
-      // What was changed a moment ago may be changed once more in the same moment, and look the same.
-      if (stat.ctimeMs < began - 20) stamps.set(path, stampOf(stat))
-      return { kind: "file", mode: stat.mode & permissions, mtime: Math.floor(stat.mtimeMs), chunks }
+      return await readNow(path, file)
     } finally {
       closeSync(file)
     }
-  }
-  return (found: Found): Entry | undefined => {
-    const known = chain.tree.get(found.path)
-    const stamp = before.get(found.path)
-    if (known?.kind === "file" && isUntouched(stamp, found.stat) && !known.chunks.some(({ pack }) => retired.has(pack))) {
-      stamps.set(found.path, stamp!)
-      return known
-    }
-    return ifThere(() => readNow(found), found.path, { onLeftOut })
   }
 }
 

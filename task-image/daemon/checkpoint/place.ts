@@ -4,6 +4,7 @@ import {
   fchmodSync,
   fchownSync,
   fstatSync,
+  ftruncateSync,
   futimesSync,
   lchownSync,
   mkdirSync,
@@ -14,8 +15,10 @@ import {
   symlinkSync,
   writeSync,
 } from "node:fs"
+import { sizeOf } from "./chain.ts"
 import { closeFolder, createWay, inside, openFolder } from "./folder.ts"
 import { Damaged, type Entry } from "./manifest.ts"
+import { isZero } from "./split.ts"
 
 export type User = { uid: number; gid: number }
 
@@ -68,12 +71,13 @@ export const createPlace = (path: string, user: User | undefined) => {
       symlinkSync(target, link)
       if (user) lchownSync(link, user.uid, user.gid)
     },
-    /** Writes a part of a file; with the last one it is what it was. Answers how it looks then. */
+    /** Writes a part of a file; with the last one it is what it was. Answers how it looks then. What is zero is left a hole. */
     write: (part: Part, pack: Buffer): Stats | undefined => {
-      const { path, entry, pieces, isLast } = part
+      const { path, entry, pieces, isFirst, isLast } = part
       const file = open(part)
       try {
-        for (const { from, to, length } of pieces) writeAll(file, pack, from, to, length)
+        if (isFirst && sizeOf(entry) >= holeBytes) ftruncateSync(file, sizeOf(entry))
+        for (const { from, to, length } of pieces) writeSparsely(file, pack, from, to, length)
         if (!isLast) return undefined
         begun.delete(path)
         if (user) fchownSync(file, user.uid, user.gid)
@@ -95,6 +99,20 @@ export const createPlace = (path: string, user: User | undefined) => {
       closeFolder(root)
     },
   }
+}
+
+/** Zeros of so many bytes are not written, into a file that is as long as it will be. */
+const holeBytes = 64 * 1024
+
+/** Leaves holes where there are zeros, so that a sparse file takes no more of the disk than before. */
+const writeSparsely = (file: number, bytes: Buffer, from: number, to: number, length: number) => {
+  let done = 0
+  for (let at = 0; at + holeBytes <= length; at += holeBytes) {
+    if (!isZero(bytes, from + at, from + at + holeBytes)) continue
+    writeAll(file, bytes, from + done, to + done, at - done)
+    done = at + holeBytes
+  }
+  writeAll(file, bytes, from + done, to + done, length - done)
 }
 
 const writeAll = (file: number, bytes: Buffer, from: number, to: number, length: number) => {

@@ -1,7 +1,7 @@
-import { setImmediate } from "node:timers/promises"
 import { type Chain, check } from "./chain.ts"
 import { type Root, type Stamp, stampOf } from "./collect.ts"
 import type { Entry } from "./manifest.ts"
+import { createPace, strideBytes } from "./pace.ts"
 import { openPack } from "./packs.ts"
 import { createPlace, type Part, type User } from "./place.ts"
 import type { Store } from "./store.ts"
@@ -33,9 +33,12 @@ export const restore = async ({ chain, roots, store, user }: Options): Promise<M
     const parts = partsByPack(chain)
     for (const part of parts.get("") ?? []) write(part, Buffer.alloc(0))
     parts.delete("")
+    const pace = createPace()
     for await (const { name, bytes } of openPacks(store, chain, [...parts.keys()])) {
-      for (const part of parts.get(name)!) write(part, bytes)
-      await setImmediate()
+      for (const part of parts.get(name)!) {
+        write(part, bytes)
+        await pace(lengthOf(part))
+      }
     }
     for (const [path, entry] of chain.tree) if (entry.kind === "link") find(path).place.makeLink(find(path).below, entry.target)
     for (const [path, { mode }] of folders.reverse()) find(path).place.finishFolder(find(path).below, mode)
@@ -44,6 +47,8 @@ export const restore = async ({ chain, roots, store, user }: Options): Promise<M
     for (const place of places.values()) place.leave()
   }
 }
+
+const lengthOf = ({ pieces }: Part) => pieces.reduce((sum, { length }) => sum + length, 0)
 
 type Folder = Extract<Entry, { kind: "folder" }>
 
@@ -79,10 +84,25 @@ const partsByPack = ({ tree }: Chain): Map<string, Part[]> => {
     for (const [pack, pieces] of parts) {
       const list = byPack.get(pack) ?? []
       byPack.set(pack, list)
-      list.push({ path, entry, pieces, isFirst: false, isLast: false })
+      for (const some of inStrides(pieces)) list.push({ path, entry, pieces: some, isFirst: false, isLast: false })
     }
   }
   return markEnds(byPack)
+}
+
+/** A little of a pack can be all of a large file: a hole, for one, is one chunk again and again. */
+const inStrides = (pieces: Part["pieces"]): Part["pieces"][] => {
+  const strides: Part["pieces"][] = [[]]
+  let bytes = 0
+  for (const piece of pieces) {
+    if (bytes >= strideBytes) {
+      strides.push([])
+      bytes = 0
+    }
+    strides.at(-1)!.push(piece)
+    bytes += piece.length
+  }
+  return strides
 }
 
 /** Packs are opened in the order of the map, and so are a file's parts written. */

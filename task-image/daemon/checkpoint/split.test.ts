@@ -10,12 +10,12 @@ import { chunksOf, cut } from "./split.ts"
 const folder = mkdtempSync(join(tmpdir(), "dormouse-split-"))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const split = (bytes: Buffer): Buffer[] => {
+const split = (bytes: Buffer, size = bytes.length): Buffer[] => {
   const path = join(folder, "file")
   writeFileSync(path, bytes)
   const file = openSync(path, "r")
   try {
-    return Array.from(chunksOf(file, bytes.length), (chunk) => Buffer.from(chunk))
+    return Array.from(chunksOf(file, size), (chunk) => Buffer.from(chunk))
   } finally {
     closeSync(file)
   }
@@ -120,4 +120,15 @@ test("a boundary depends on the 32 bytes before it alone", () => {
   const end = cut(bytes, 0, bytes.length, 16 * 1024)
   other.fill(7, 0, end - 32)
   expect([end, cut(other, 0, end, 16 * 1024)]).toEqual([end, end])
+})
+
+test("zeros have no boundary: only therefore may they be passed over", () => {
+  for (const average of [16 * 1024, 128 * 1024]) expect(cut(Buffer.alloc(average * 4), 0, average * 4, average)).toBe(average * 4)
+})
+
+test("of a file that grows while it is read, no more is taken than it had", () => {
+  const bytes = noise(6, 3_000_000)
+  for (const size of [1, 300_000, 64 * 16 * 1024, 2_000_000]) {
+    expect(Buffer.concat(split(bytes, size)).equals(bytes.subarray(0, size))).toBe(true)
+  }
 })

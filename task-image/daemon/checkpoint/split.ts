@@ -35,20 +35,35 @@ export const cut = (bytes: Uint8Array, start: number, end: number, average: numb
   return last
 }
 
-/** The chunks of an opened file of `size` bytes, each good until the next is asked for. A small file is one, an empty one none. */
+/** Bytes of zeros, as many as a chunk can have: holes of sparse files are told by them. */
+const zeros = Buffer.alloc(averages.large * 4)
+
+/** Whether there are only zeros, at most `zeros` of them. The first byte says no to nearly everything, and costs next to nothing. */
+export const isZero = (bytes: Buffer, start: number, end: number) =>
+  bytes[start] === 0 && bytes.compare(zeros, 0, end - start, start, end) === 0
+
+/**
+ * The chunks of an opened file, each good until the next is asked for. A small file is one, an empty one none. No more is read than
+ * `size`: a file that somebody goes on writing to would never end.
+ */
 export function* chunksOf(file: number, size: number): Generator<Buffer> {
   if (size === 0) return
   if (size < splitBytes) return yield read(file, Buffer.allocUnsafe(size), 0)
   const average = size < largeBytes ? averages.usual : averages.large
+  const most = average * 4
   const window = Buffer.allocUnsafe(average * 64)
   let rest = 0
+  let left = size
   for (;;) {
-    const filled = read(file, window, rest)
+    const filled = read(file, window.subarray(0, rest + left), rest)
+    left -= filled.length - rest
     const isLast = filled.length < window.length
     let start = 0
     // A chunk may end anywhere within four averages: with less than that in sight its end is not known yet.
-    while (filled.length - start >= average * 4 || (isLast && start < filled.length)) {
-      const end = cut(filled, start, filled.length, average)
+    while (filled.length - start >= most || (isLast && start < filled.length)) {
+      const inSight = Math.min(start + most, filled.length)
+      // Among zeros there is no boundary, and a sparse file may have billions of them.
+      const end = isZero(filled, start, inSight) ? inSight : cut(filled, start, filled.length, average)
       yield filled.subarray(start, end)
       start = end
     }
