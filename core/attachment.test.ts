@@ -82,16 +82,27 @@ describe("POST /conversations/{taskId}/repositories", () => {
     expect((await sourcesOf(container)).map(({ folder }: { folder: string }) => folder)).toEqual(["code"])
   })
 
-  test("only those that were attached to it itself are listed, by mounting point and in pages", async () => {
+  test("its own are listed, whether it was begun with them or they came later, by mounting point and in pages; its agent's are not", async () => {
     const { id, task } = await mounting()
-    expect((await listed({ task })).data).toEqual([])
-    await attach({ task }, mount(id, "b"), mount(id, "c"))
+    expect(foldersOf((await listed({ task })).data)).toEqual(["vendor"])
+    await attach({ task }, mount(id, "b"), mount(id, "z"))
     const answer = await attach({ task }, mount(id, "a"))
     expect(foldersOf(answer.body)).toEqual(["a"])
     const first = await listed({ task }, "?limit=2")
-    const second = await listed({ task }, `?cursor=${first.pageInfo.nextCursor}`)
-    expect([foldersOf(first.data), foldersOf(second.data)]).toEqual([["a", "b"], ["c"]])
+    const second = await listed({ task }, `?limit=2&cursor=${first.pageInfo.nextCursor}`)
+    expect([foldersOf(first.data), foldersOf(second.data)]).toEqual([
+      ["a", "b"],
+      ["vendor", "z"],
+    ])
     expect(second.pageInfo).toEqual({ hasMore: false, nextCursor: null })
+  })
+
+  test("its own stay the same, whatever its agent mounts by then", async () => {
+    const { id, task } = await mounting()
+    const before = (await listed({ task })).data
+    await account.send(`POST /agents/${task.agentId}/repositories`, { repositories: [mount(id, "more")] })
+    await account.send(`DELETE /agents/${task.agentId}/repositories/${id}?mountingPoint=code`)
+    expect((await listed({ task })).data).toEqual(before)
   })
 
   test("422 invalid_request: where its agent, its beginning or an attachment has something already, and all or nothing", async () => {
@@ -108,7 +119,7 @@ describe("POST /conversations/{taskId}/repositories", () => {
     expect(refusalOf(await attach({ task }, mount(foreign, "free")))).toEqual(missing)
     const many = Array.from({ length: 18 }, (_, i) => mount(id, `f${i}`))
     expect(refusalOf(await attach({ task }, ...many))).toEqual([422, "invalid_request", "repositories"])
-    expect(foldersOf((await listed({ task })).data)).toEqual(["own"])
+    expect(foldersOf((await listed({ task })).data)).toEqual(["own", "vendor"])
   })
 
   test("of several at once none is lost", async () => {
@@ -116,7 +127,7 @@ describe("POST /conversations/{taskId}/repositories", () => {
     const folders = ["a", "b", "c", "d"]
     const answers = await Promise.all(folders.map((folder) => attach({ task }, mount(id, folder))))
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201])
-    expect(foldersOf((await listed({ task })).data)).toEqual(folders)
+    expect(foldersOf((await listed({ task })).data)).toEqual([...folders, "vendor"])
   })
 
   test("422 task_ended: one that is being cancelled, though its container still saves what it has", async () => {

@@ -9,7 +9,7 @@ import { invalid, Problem } from "./problem.ts"
 import type { RepositoryRow } from "./repository.entity.ts"
 import * as Repository from "./repository.ts"
 import * as Revision from "./revision.ts"
-import { type Clone, TaskEntity } from "./task.entity.ts"
+import { type Clone, TaskEntity, type TaskRow } from "./task.entity.ts"
 import * as Task from "./task.ts"
 import { check, isRepeated, transact, untilWritten } from "./transaction.ts"
 import type { Mount } from "./version.entity.ts"
@@ -140,10 +140,19 @@ async function cloned(accountId: string, mounts: readonly Mount[], path: (index:
   })
 }
 
-/** What was mounted in a conversation itself, by mounting point. Raises `conversation_not_found`. */
+/** What a conversation mounts besides its agent's version, by mounting point. Raises `conversation_not_found`. */
 export async function listOfConversation(accountId: string, taskId: string, request: Page.Request) {
-  await Task.conversation(accountId, taskId)
-  return page(accountId, taskId, await ofTask(accountId, taskId), request)
+  const task = await Task.conversation(accountId, taskId)
+  const own = [...(await begunWith(task)), ...(await ofTask(accountId, taskId))]
+  return page(accountId, taskId, own, request)
+}
+
+/** What a task was dispatched with besides its version's, which stand first and are the same for ever. */
+async function begunWith({ accountId, taskId, agentId }: TaskRow): Promise<Clone[]> {
+  const { versionId, repositories } = await Task.spec(accountId, taskId)
+  if (!repositories.length) return []
+  const version = await Version.row(accountId, agentId, versionId)
+  return repositories.slice(version.repositories.length)
 }
 
 /** What was mounted in a task after it was dispatched. */

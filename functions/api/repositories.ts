@@ -72,8 +72,7 @@ export const routes = [
     "GET /conversations/{taskId}/repositories",
     {
       summary: "List the repositories of a conversation",
-      description:
-        "What was mounted in the conversation itself, by mounting point: neither its agent's nor what it was begun with.",
+      description: "What it was begun with and what was mounted in it since, by mounting point. Its agent's are not among them.",
       query: page,
       returns: [200, Attachment.Listed],
       problems: ["conversation_not_found"],
