@@ -121,13 +121,15 @@ const errorOf = (status: number): { error?: string } => {
 /** Writes down how an attempt went. Answers the delivery if it is to be tried again. */
 async function record(delivery: DeliveryRow, webhook: WebhookRow, outcome: Outcome): Promise<DeliveryRow | undefined> {
   const changed = webhookAfter(webhook, outcome)
-  if (await isSettled(delivery, outcome, changed)) return undefined
+  const { url } = webhook
+  if (delivery.webhookUrl === url && (await isSettled(delivery, outcome, changed))) return undefined
   const attemptCount = delivery.attemptCount + 1
   const wait = outcome.error === undefined ? undefined : waitAfter(attemptCount, outcome.retryAfter, millis())
   const isGone = outcome.status === 410
   const nextRetryAt = wait === undefined || isGone ? undefined : new Date(millis() + wait).toISOString()
   const set = {
     status: statusOf(outcome, nextRetryAt),
+    webhookUrl: url,
     attemptCount,
     sweeps: 0,
     ...(outcome.status === undefined ? {} : { lastStatusCode: outcome.status }),
@@ -138,7 +140,7 @@ async function record(delivery: DeliveryRow, webhook: WebhookRow, outcome: Outco
   return isRecorded && nextRetryAt ? { ...delivery, ...set } : undefined
 }
 
-/** Whether it was written down together with others: where it is good, and changes nothing of the webhook. */
+/** Whether it was written down together with others: where it is good, and changes nothing else. */
 async function isSettled(delivery: DeliveryRow, outcome: Outcome, changed: Write): Promise<boolean> {
   const { status, error } = outcome
   if (error !== undefined || status === undefined || changed) return false

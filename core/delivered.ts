@@ -6,9 +6,9 @@ import { type DeliveryRow, placeOf } from "./delivery.entity.ts"
 import * as Many from "./many.ts"
 
 /**
- * How most attempts end: the receiver has accepted, and its webhook stays as it is. That is the same write for each of them, of which
- * one call makes many, each under its own condition, for a third of the processor time. It is said in PartiQL, since no other call of
- * DynamoDB makes several writes of which one may be refused without the others.
+ * How most attempts end: the receiver has accepted, and its webhook stays as it is and where it was. That is the same write for each of
+ * them, of which one call makes many, each under its own condition, for a third of the processor time. It is said in PartiQL, since no
+ * other call of DynamoDB makes several writes of which one may be refused without the others.
  */
 
 interface Delivered {

@@ -16,7 +16,10 @@ export const View = z
   .object({
     id: z.string(),
     webhookId: z.string().nullable(),
-    webhookUrl: z.string().nullable().describe("Where it goes: the webhook's address when the delivery was made."),
+    webhookUrl: z
+      .string()
+      .nullable()
+      .describe("Where its last attempt went. Before the first: the webhook's address when the delivery was made."),
     eventId: z.string().nullable().describe("The header `webhook-id` of every attempt."),
     eventType: z.string().nullable(),
     taskId: z.string().nullable(),

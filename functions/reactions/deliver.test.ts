@@ -138,6 +138,23 @@ describe("what a receiver answers", () => {
     await remove(webhookId)
   })
 
+  test("each attempt goes where the webhook is by then, and the record says where that was", async () => {
+    const { webhookId, delivery } = await failing("/left", 500)
+    expect(delivery.webhookUrl).toBe(`${receiver.url}/left`)
+    const moves: [path: string, status: number, result: string][] = [
+      ["/moved-to", 503, "retrying"],
+      ["/moved-again", 204, "delivered"],
+    ]
+    for (const [i, [path, status, result]] of moves.entries()) {
+      receiver.behaviours[path] = answering(status)
+      await account.send(`PATCH /webhooks/${webhookId}`, { url: `${receiver.url}${path}` })
+      time.advance(10 * minute)
+      expect(await attempted(delivery.id, i + 2)).toMatchObject({ status: result, webhookUrl: `${receiver.url}${path}` })
+      expect(receiver.at(path)).toHaveLength(1)
+    }
+    await remove(webhookId)
+  })
+
   test("2xx after failures: delivered, and the failures are forgotten", async () => {
     const { webhookId, delivery } = await failing("/recovers", 500)
     expect(await rowOf(webhookId)).toHaveProperty("failingSince")
