@@ -62,7 +62,8 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
     if (message.is === "cost") run.cost.soFar(message.costUsd)
     if (message.is !== "hibernate") return
     const decision = decide(message.request, bundle.limits.hibernation, run.mode)
-    sleep = "refusal" in decision ? undefined : decision
+    // Its turn is over once it may sleep, whatever else it asks for in the same breath.
+    if (!("refusal" in decision)) sleep = decision
     run.agent?.tell({ do: "hibernation", refusal: "refusal" in decision ? decision.refusal : undefined })
   }
   const start = (): Agent =>
@@ -70,6 +71,7 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
 
   return {
     turn: async (number: number, prompt: string, stop: Stop): Promise<Outcome> => {
+      sleep = undefined
       // Only a conversation can be followed as it is spoken.
       live =
         run.mode === "conversation" ? createLiveText((text) => api.say(claimed.run.id, { turn_number: number, text })) : undefined
