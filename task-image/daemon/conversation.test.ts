@@ -240,15 +240,18 @@ test("hibernation: a sleep that is too long is refused so that the agent chooses
   expect(woken.api.seen.completed).toEqual({ result: "Then it is done." })
 })
 
-test.each(["before", "after"])("a sleep that is granted counts, also where one is refused %s it in the same breath", async (when) => {
-  const granted = { tool: "hibernate", args: { seconds: 600, reason: "Waiting for the build" }, id: "granted" }
-  const refused = { tool: "hibernate", args: { until: "yesterday", reason: "Waiting" }, id: "refused" }
-  const blocks = when === "before" ? [refused, granted] : [granted, refused]
-  const stage = await startStage({ script: [{ blocks: [{ text: "I wait." }, ...blocks] }] })
-  expect(await stage.ended, stage.printed()).toBe(0)
-  expect(stage.api.seen.released).toMatchObject({ to: "hibernate", reason: "Waiting for the build" })
-  expect(stage.api.seen.completed).toBeUndefined()
-})
+test.each(["before", "after"])(
+  "a sleep that is granted counts, also where one is refused %s it in the same breath",
+  async (when) => {
+    const granted = { tool: "hibernate", args: { seconds: 600, reason: "Waiting for the build" }, id: "granted" }
+    const refused = { tool: "hibernate", args: { until: "yesterday", reason: "Waiting" }, id: "refused" }
+    const blocks = when === "before" ? [refused, granted] : [granted, refused]
+    const stage = await startStage({ script: [{ blocks: [{ text: "I wait." }, ...blocks] }] })
+    expect(await stage.ended, stage.printed()).toBe(0)
+    expect(stage.api.seen.released).toMatchObject({ to: "hibernate", reason: "Waiting for the build" })
+    expect(stage.api.seen.completed).toBeUndefined()
+  },
+)
 
 test("where the API refuses a sleep, the agent hears why and goes on", async () => {
   const stage = await startStage({ script: [hibernate({ seconds: 600, reason: "Waiting" }), said("Then I end here.")] })

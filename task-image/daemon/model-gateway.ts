@@ -65,6 +65,10 @@ export const createGateway = (options: Options) => {
 
   return {
     ask,
+    /** What was refused in the turn before is no reason to have less patience in this one. */
+    startTurn: () => {
+      refusal = undefined
+    },
     refusal: () => refusal,
     /** Notes what was refused before it came to the gateway. */
     refuse: (status: number, message: string) => {

@@ -24,7 +24,7 @@ export const startModelProxy = async (options: Options) => {
     server.closeAllConnections()
   }
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { origin, key, close, refusal: gateway.refusal }
+  return { origin, key, close, startTurn: gateway.startTurn, refusal: gateway.refusal }
 }
 
 const tooLarge = `A request to a model may have ${limits.storedModelRequestBytes / 1024 ** 2} MB at most`

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest"
 import type { Script } from "../../test/model-server.ts"
 import { fastForward, startStage } from "../test/stage.ts"
+import type { Turn } from "./api.ts"
 
 const patient = { limits: { model_idle_seconds: 80_000, max_runtime_seconds: 80_000 } }
+const created_at = "2026-11-25T12:00:00.000Z"
 const partial = { blocks: [{ tool: "write", args: { path: "output/part.md", content: "half" } }] }
 
 const runWith = async (script: Script) => {
@@ -48,6 +50,24 @@ test("a provider that fails for ever fails the run", async () => {
 
   expect(failed?.error).toMatch(/^The model provider failed 11 times in a row \(500\): internal error\. Try again later/)
   expect(outputs.get("part.md")?.text).toBe("half")
+})
+
+test("a provider that failed for one turn is met with the same patience in the next", async () => {
+  const message = (number: number) => ({ id: `msg_${number}`, sequence: number, content: "Well?", files: [], created_at })
+  const turn = (number: number): Turn => ({ number, mode: "conversation", messages: [message(number)] })
+  const stage = await startStage({
+    bundle: { ...patient, turn: turn(1) },
+    script: (_, n) => (n < 11 + 5 ? { status: 500, error: "internal error" } : { blocks: [{ text: "At last." }] }),
+  })
+  stage.api.play.trouble = (path) => {
+    if (path.endsWith("/turns/complete")) stage.api.play.turn = turn(2)
+    return undefined
+  }
+  await stage.untilAsked(0)
+
+  expect(await fastForward(stage), stage.printed()).toBe(0)
+  const answers = stage.api.seen.turns.map(({ messages }) => messages?.[0]?.content)
+  expect(answers).toEqual([expect.stringContaining("failed 11 times in a row (500)"), "At last."])
 })
 
 test("an unknown model fails the run and is named", async () => {

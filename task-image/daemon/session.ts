@@ -72,6 +72,7 @@ export const createSession = async (run: Run, { isolation, equipment }: Place) =
   return {
     turn: async (number: number, prompt: string, stop: Stop): Promise<Outcome> => {
       sleep = undefined
+      proxy.startTurn()
       // Only a conversation can be followed as it is spoken.
       live =
         run.mode === "conversation" ? createLiveText((text) => api.say(claimed.run.id, { turn_number: number, text })) : undefined
