@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto"
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
 import { items } from "#test/aws.ts"
 import { type Container, claimedContainer, containerOf } from "#test/container.ts"
+import { loseAnswer } from "#test/idempotency.ts"
 import { newAgent, newConversation, newRepository, newSshKey } from "#test/make.ts"
 
 const app = shared()
@@ -120,6 +122,49 @@ describe("POST /conversations/{taskId}/repositories", () => {
     const many = Array.from({ length: 18 }, (_, i) => mount(id, `f${i}`))
     expect(refusalOf(await attach({ task }, ...many))).toEqual([422, "invalid_request", "repositories"])
     expect(foldersOf((await listed({ task })).data)).toEqual(["own", "vendor"])
+  })
+
+  test("a repository that was deleted since is shown as it was mounted, without its keys, for it keeps its place and is cloned", async () => {
+    const container = await waiting()
+    const { id: sshKeyId } = await newSshKey(account)
+    const repository = await newRepository(account, { sshKeyId, aliases: [{ name: "deploy", target: "bin/deploy" }] })
+    const answer = await attach(container, mount(repository.id, "lib", { setupScript: "setup.sh" }))
+    expect((await account.send(`DELETE /repositories/${repository.id}`)).status).toBe(204)
+    const kept = { ...answer.body[0], sshKeys: [] }
+    expect((await listed(container)).data).toEqual([kept])
+
+    const { id: another } = await newRepository(account)
+    expect(refusalOf(await attach(container, mount(another, "lib")))).toEqual([
+      422,
+      "invalid_request",
+      "repositories.0.mountingPoint",
+    ])
+    await account.send(`POST /conversations/${container.task.id}/messages`, { content: "Look at it." })
+    const next = await containerOf(app, account.accountId, container.task, 2)
+    await next.claim()
+    expect(await sourcesOf(next)).toMatchObject([{ name: kept.name, url: kept.url, folder: "lib", private_keys: [] }])
+  })
+
+  test("201: a request that comes again answers what it has mounted, though that was deleted since", async () => {
+    const { task } = await mounting()
+    const { id } = await newRepository(account)
+    const key = randomUUID()
+    const body = { repositories: [mount(id, "lib")] }
+    const send = () => account.send(`POST /conversations/${task.id}/repositories`, body, { "idempotency-key": key })
+    const first = await send()
+    await loseAnswer(app, account.accountId, key)
+    await account.send(`DELETE /repositories/${id}`)
+    const again = await send()
+    expect([again.status, again.body]).toEqual([201, first.body])
+  })
+
+  test("one that it was begun with is shown as well when it was deleted since", async () => {
+    const { id: agentId } = await newAgent(account)
+    const repository = await newRepository(account)
+    const { task } = await newConversation(account, agentId, { inputRepositories: [mount(repository.id, "lib")] })
+    const before = (await listed({ task })).data
+    await account.send(`DELETE /repositories/${repository.id}`)
+    expect((await listed({ task })).data).toEqual(before)
   })
 
   test("of several at once none is lost", async () => {

@@ -53,16 +53,16 @@ export const Listed = Page.of(View).meta({ id: "AttachedRepositoryPage" })
 export async function list(accountId: string, agentId: string, request: Page.Request) {
   const { versionId } = await Agent.readable(accountId, agentId)
   const { repositories } = await Version.row(accountId, agentId, versionId)
-  return page(accountId, agentId, repositories, request)
+  const { data, pageInfo } = await page(accountId, agentId, repositories, request)
+  return { data: await views(accountId, data), pageInfo }
 }
 
 /** A page of what `owner` mounts, by mounting point. */
-async function page(accountId: string, owner: string, mounts: readonly Mount[], request: Page.Request) {
+function page<One extends Mount>(accountId: string, owner: string, mounts: readonly One[], request: Page.Request) {
   const sorted = mounts.toSorted((a, b) => (folderOf(a) < folderOf(b) ? -1 : 1))
   const fetch = async (after: string | undefined, count: number) =>
     sorted.filter((mount) => after === undefined || folderOf(mount) > after).slice(0, count)
-  const { data, pageInfo } = await Page.paginate(accountId, `mounts ${owner}`, request, fetch, folderOf)
-  return { data: await views(accountId, data), pageInfo }
+  return Page.paginate(accountId, `mounts ${owner}`, request, fetch, folderOf)
 }
 
 /** Mounts repositories in a new version of an agent. Raises `agent_not_found`, `agent_archived`, `conflict`. */
@@ -135,8 +135,8 @@ export async function clones(accountId: string, ofVersion: readonly Mount[], own
 async function cloned(accountId: string, mounts: readonly Mount[], path: (index: number) => string): Promise<Clone[]> {
   const rows = await resolve(accountId, mounts, path)
   return mounts.map((mount, i) => {
-    const { name, url, aliases } = rows[i]!
-    return { ...mount, name, url, aliases }
+    const { name, url, aliases, createdAt } = rows[i]!
+    return { ...mount, name, url, aliases, createdAt }
   })
 }
 
@@ -144,7 +144,8 @@ async function cloned(accountId: string, mounts: readonly Mount[], path: (index:
 export async function listOfConversation(accountId: string, taskId: string, request: Page.Request) {
   const task = await Task.conversation(accountId, taskId)
   const own = [...(await begunWith(task)), ...(await ofTask(accountId, taskId))]
-  return page(accountId, taskId, own, request)
+  const { data, pageInfo } = await page(accountId, taskId, own, request)
+  return { data: await viewsOfClones(task, data), pageInfo }
 }
 
 /** What a task was dispatched with besides its version's, which stand first and are the same for ever. */
@@ -173,10 +174,10 @@ export async function attachToConversation(
   { repositories }: z.output<typeof Attach>,
 ): Promise<View[]> {
   // A request that has done its work before would find its own mounts in the way.
-  if (isRepeated()) return views(accountId, repositories)
+  if (isRepeated()) return attachedAt(accountId, taskId, repositories.map(folderOf))
   return untilWritten(async () => {
-    const { phase, isCancelling } = await Task.conversation(accountId, taskId)
-    if (!phase || isCancelling) throw new Problem("task_ended")
+    const task = await Task.conversation(accountId, taskId)
+    if (!task.phase || task.isCancelling) throw new Problem("task_ended")
     const spec = await Task.spec(accountId, taskId)
     if (!spec.settings.internetAccess)
       throw invalid("repositories", "Repositories come from the internet, which this conversation may not reach")
@@ -192,8 +193,18 @@ export async function attachToConversation(
         repositories: [...before.repositories, ...added],
       }).where(({ revision }, { eq, notExists }) => (before.revision ? eq(revision, before.revision) : notExists(revision))),
     })
-    return refused.length ? undefined : views(accountId, repositories)
+    return refused.length ? undefined : viewsOfClones(task, added)
   })
+}
+
+/** What was mounted in these folders of a conversation. Raises `conversation_not_found`. */
+async function attachedAt(accountId: string, taskId: string, folders: readonly string[]): Promise<View[]> {
+  const task = await Task.conversation(accountId, taskId)
+  const clones = await ofTask(accountId, taskId)
+  return viewsOfClones(
+    task,
+    clones.filter((clone) => folders.includes(folderOf(clone))),
+  )
 }
 
 /** The condition that a task has not ended and is not about to. */
@@ -202,16 +213,35 @@ const goesOn = (accountId: string, taskId: string) =>
     ({ phase, isCancelling }, { exists, eq }) => `${exists(phase)} AND ${eq(isCancelling, false)}`,
   )
 
-/** Mounts as shown, without those whose repository is gone. */
-async function views(accountId: string, mounts: readonly Mount[]): Promise<View[]> {
+/** What a task mounts as shown. A repository that is gone is still cloned, and shown as it was known when it was mounted. */
+const viewsOfClones = ({ accountId, createdAt }: TaskRow, clones: readonly Clone[]) =>
+  views(accountId, clones, (clone) => ({
+    id: clone.repositoryId,
+    name: clone.name,
+    url: clone.url,
+    isStandard: false,
+    postCloneScriptPath: null,
+    aliases: clone.aliases,
+    sshKeys: [],
+    // Of older tasks it is not kept.
+    createdAt: clone.createdAt ?? createdAt,
+  }))
+
+/** Mounts as shown. Where the repository is gone, it is what `kept` makes of the mount; by itself that is nothing. */
+async function views<One extends Mount>(
+  accountId: string,
+  mounts: readonly One[],
+  kept: (mount: One) => Repository.View | undefined = () => undefined,
+): Promise<View[]> {
   const rows = await Repository.rows(
     accountId,
     mounts.map(({ repositoryId }) => repositoryId),
   )
   const shown = new Map((await Repository.views(accountId, [...rows.values()])).map((view) => [view.id, view]))
-  return mounts.flatMap(({ repositoryId, tag, mountingPoint, setupScript }) => {
-    const repository = shown.get(repositoryId)
-    return repository ? [{ ...repository, tag, mountingPoint, setupScript: setupScript ?? null }] : []
+  return mounts.flatMap((mount) => {
+    const { repositoryId, tag, mountingPoint, setupScript = null } = mount
+    const repository = shown.get(repositoryId) ?? kept(mount)
+    return repository ? [{ ...repository, tag, mountingPoint, setupScript }] : []
   })
 }
 

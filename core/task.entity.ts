@@ -137,6 +137,8 @@ export interface Clone extends Mount {
   name: string
   url: string
   aliases: Alias[]
+  /** Of the repository. Older clones have none. */
+  createdAt?: string
 }
 
 /** What the task was dispatched with and resolved to. Never changed. Long texts as text.ts keeps them. */

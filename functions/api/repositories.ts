@@ -72,7 +72,8 @@ export const routes = [
     "GET /conversations/{taskId}/repositories",
     {
       summary: "List the repositories of a conversation",
-      description: "What it was begun with and what was mounted in it since, by mounting point. Its agent's are not among them.",
+      description:
+        "What it was begun with and what was mounted in it since, by mounting point; its agent's are not among them. A repository that was deleted is still cloned, and shown as it was known when it was mounted, without keys.",
       query: page,
       returns: [200, Attachment.Listed],
       problems: ["conversation_not_found"],
