@@ -1,6 +1,7 @@
-import { readFile, stat } from "node:fs/promises"
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { runOfTest, startStage } from "../test/stage.ts"
 import type { Turn } from "./api.ts"
 
@@ -88,6 +89,32 @@ test("the next container has workspace and memory of the one before, and a messa
   expect(asked(second, 1)).toContain("kept\\nhome")
   expect(second.api.seen.turns[0]?.messages?.[0]?.content).toBe("Dormouse.")
   expect(second.api.seen.violations).toEqual([])
+})
+
+test("a disk that takes nothing more does not end a conversation, and what was said is remembered", async () => {
+  const TMPDIR = await mkdtemp(join(tmpdir(), "dormouse-full-"))
+  await chmod(TMPDIR, 0o755)
+  onTestFinished(() => rm(TMPDIR, { recursive: true }))
+  const stage = await startStage({
+    environment: { TMPDIR },
+    bundle: { turn: conversation(1, message(1, "Remember the word dormouse.")), warm: { turn_seconds: 5, run_seconds: 60 } },
+    script: [said("I will."), said("Dormouse.")],
+  })
+  await stage.until(() => stage.api.seen.turns.length === 1)
+  // A file in the place of the daemon's own folder is as good as a full disk, and needs none.
+  const memory = (await readdir(TMPDIR)).find((name) => name.startsWith("dormouse-memory-"))!
+  await rm(join(TMPDIR, memory), { recursive: true })
+  await writeFile(join(TMPDIR, memory), "")
+  stage.api.play.turn = conversation(2, message(2, "Which word?"))
+  expect(await stage.ended, stage.printed()).toBe(0)
+  expect(stage.api.seen.failed).toBeUndefined()
+  expect(stage.api.seen.turns.map(({ messages }) => messages[0]?.content)).toEqual(["I will.", "Dormouse."])
+
+  const { runId, objects, checkpoint } = successor(stage)
+  const turn = conversation(2, message(2, "Which word?"))
+  const next = await startStage({ runId, objects, bundle: { turn, checkpoint }, script: [said("As I said.")] })
+  await next.until(() => next.api.seen.turns.length === 1)
+  expect(asked(next, 0).split("Which word?")).toHaveLength(2)
 })
 
 test("a turn that fails is said to the person, and the conversation goes on", async () => {

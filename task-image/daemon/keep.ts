@@ -3,12 +3,12 @@ import { createCheckpoints } from "./checkpoint/checkpoints.ts"
 import { createRemoteStore } from "./checkpoint/remote.ts"
 import type { User } from "./isolation.ts"
 import type { Run } from "./run.ts"
-import { nothingTold, readTold, type Told, writeTold } from "./told.ts"
+import { nothingTold, readTold, type Told, toldFolder } from "./told.ts"
 
 type Folders = {
   /** The agent's home, with its transcript. */
   home: string
-  /** A folder of the daemon's own. */
+  /** A folder of the daemon's own, into which its note is restored. */
   memory: string
   user: User | undefined
 }
@@ -18,13 +18,14 @@ const caches = new Set(["agent/.cache", "agent/.npm"])
 
 /** What of a container is there again in the next one: workspace, home, and what the agent has been told. */
 export const createKeep = ({ claimed, api, logs, settings, stop }: Run, { home, memory, user }: Folders) => {
+  let told = nothingTold
   const leftOut = new Set<string>()
   const checkpoints = createCheckpoints({
     runId: claimed.run.id,
     roots: [
       { name: "workspace", path: settings.workspace },
       { name: "agent", path: home },
-      { name: "daemon", path: memory },
+      { name: "daemon", path: memory, contents: () => toldFolder(told) },
     ],
     store: createRemoteStore(api, claimed.run.id, { reading: stop.signal, writing: stop.cancelled }),
     ...(user && { user }),
@@ -34,15 +35,13 @@ export const createKeep = ({ claimed, api, logs, settings, stop }: Run, { home, 
       leftOut.add(path)
     },
   })
-  let told = nothingTold
-  let written: Told | undefined
   return {
     /** Answers whether there was anything to restore. */
     restore: async (): Promise<boolean> => {
       const segments = claimed.bundle.checkpoint?.segments
       if (!segments) return false
       await checkpoints.restore(segments)
-      told = written = readTold(memory)
+      told = readTold(memory)
       return true
     },
     /**
@@ -50,8 +49,6 @@ export const createKeep = ({ claimed, api, logs, settings, stop }: Run, { home, 
      * nobody will ever restore it.
      */
     save: async (): Promise<void> => {
-      if (told !== written) writeTold(memory, told)
-      written = told
       try {
         if (await checkpoints.save()) logs.say("daemon", "The workspace is saved")
       } catch (error) {

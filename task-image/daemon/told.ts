@@ -1,4 +1,4 @@
-import { constants, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { constants, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as z from "zod"
 import type { Bundle, Turn } from "./api.ts"
@@ -20,22 +20,20 @@ export type Told = z.infer<typeof Told>
 
 export const nothingTold: Told = { turn: 0, after: 0, cycle: 0 }
 
-const fileIn = (folder: string) => join(folder, "told.json")
+const file = "told.json"
 
 /** Whatever came out of a checkpoint is not to be trusted: no link is followed, and what cannot be read was never said. */
 export const readTold = (folder: string): Told => {
   try {
-    const file = openSync(fileIn(folder), constants.O_RDONLY | constants.O_NOFOLLOW)
-    return Told.parse(JSON.parse(readFileSync(file, "utf8")))
+    const opened = openSync(join(folder, file), constants.O_RDONLY | constants.O_NOFOLLOW)
+    return Told.parse(JSON.parse(readFileSync(opened, "utf8")))
   } catch {
     return nothingTold
   }
 }
 
-export const writeTold = (folder: string, told: Told) => {
-  rmSync(fileIn(folder), { recursive: true, force: true })
-  writeFileSync(fileIn(folder), JSON.stringify(told), { flag: "wx" })
-}
+/** The folder of that, as it is to be kept. */
+export const toldFolder = (told: Told) => ({ [file]: JSON.stringify(told) })
 
 /** What is known once a turn was begun. */
 export const toldBy = (before: Told, turn: Turn, wake: Bundle["wake"]): Told => ({

@@ -178,6 +178,34 @@ test("a second name of a file is kept as a file of its own, with the same conten
   expect([...container.chain().packs.values()].map(({ bytes }) => bytes)).toEqual([statSync(join(container.workspace, "b")).size])
 })
 
+test("saving needs no room on the disk: what is in memory is kept from there, and time is told without a new file", async () => {
+  const folder = newFolder()
+  const store = createFolderStore(newFolder())
+  const paths = [join(folder, "workspace"), join(folder, "memory"), join(folder, "restored")] as const
+  let text = "1"
+  const container = (runId: string, memory: string) => {
+    const roots = [
+      { name: "workspace", path: paths[0] },
+      { name: "memory", path: memory, contents: () => ({ "note.txt": text }) },
+    ]
+    return createCheckpoints({ runId, roots, store })
+  }
+  const { save } = container("run_a", paths[1])
+  writeFileSync(join(paths[0], "file"), "x")
+  await untilSettled(join(paths[0], "file"))
+  // A file in a folder's place takes nothing new.
+  rmSync(paths[1], { recursive: true })
+  writeFileSync(paths[1], "")
+  vi.stubEnv("TMPDIR", paths[1])
+  onTestFinished(() => void vi.unstubAllEnvs())
+
+  expect([await save(), await save()]).toEqual([true, false])
+  text = "2"
+  expect(await save()).toBe(true)
+  await container("run_b", paths[2]).restore(store.segments())
+  expect(readFileSync(join(paths[2], "note.txt"), "utf8")).toBe("2")
+})
+
 test("a folder that was swapped for a link is not followed, and the checkpoint says so", async () => {
   const container = newContainer()
   rmSync(container.workspace, { recursive: true })

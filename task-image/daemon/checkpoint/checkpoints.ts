@@ -31,7 +31,7 @@ export const createCheckpoints = ({
   onLeftOut = () => undefined,
   ...options
 }: Options) => {
-  const roots = options.roots.map(({ name, path }) => ({ name, path: prepared(path) }))
+  const roots = options.roots.map((root) => ({ ...root, path: prepared(root.path) }))
   const numbers = { p: 0, s: 0 }
   const nameOf = (kind: "p" | "s") => `${runId}/${kind}${++numbers[kind]}`
   const names = { pack: () => nameOf("p"), segment: () => nameOf("s") }

@@ -1,8 +1,6 @@
-import { closeSync, constants, fstatSync, mkdtempSync, openSync, rmdirSync, type Stats, statSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from "node:fs"
 import type { Chain } from "./chain.ts"
-import { closeFolder, openFolder } from "./folder.ts"
+import { closeFolder, type Folder, openFolder } from "./folder.ts"
 import type { Chunk, Entry, Tree } from "./manifest.ts"
 import { createPace } from "./pace.ts"
 import { chunkHash, type createPacker } from "./packs.ts"
@@ -10,8 +8,11 @@ import type { User } from "./place.ts"
 import { chunksOf } from "./split.ts"
 import { type Found, ifThere, isForeign, type Leave, walk } from "./walk.ts"
 
-/** A folder that is kept, and the name by which its paths begin. */
-export type Root = { name: string; path: string }
+/**
+ * A folder that is kept, and the name by which its paths begin. Where `contents` is there it says what the folder holds, text by name:
+ * what is to be saved needs no room on the disk then, and the folder is not looked at.
+ */
+export type Root = { name: string; path: string; contents?: () => Record<string, string> }
 
 /** By these a file is known not to have been touched since it was read. */
 export type Stamp = Pick<Stats, "ino" | "size" | "mtimeMs" | "ctimeMs">
@@ -36,17 +37,25 @@ export const collect = async (options: Options): Promise<{ tree: Tree; stamps: M
   const [tree, stamps] = [new Map<string, Entry>(), new Map<string, Stamp>()]
   // More packs on their way than memory is meant for are waited for.
   const pace = createPace(packer.keepUp)
-  const read = createReader(options, stamps, pace)
+  const { keep, read } = createReader(options, stamps, pace)
+  const add = (path: string, entry: Entry) => tree.set(path, preferKnown(entry, chain.tree.get(path)))
   for (const root of roots) {
+    if (root.contents) {
+      for (const [name, text] of Object.entries(root.contents())) {
+        add(`${root.name}/${name}`, { kind: "file", mode: 0o600, mtime: 0, chunks: [keep(Buffer.from(text))] })
+      }
+      continue
+    }
     const folder = ifThere(() => openFolder(root.path), root.name, options)
     if (!folder) {
       onLeftOut(root.name, "it is not a folder any more")
       continue
     }
+    const began = timeIn(folder)
     try {
       for (const found of walk(folder, root.name, options)) {
-        const entry = await entryOf(found, read)
-        if (entry) tree.set(found.path, preferKnown(entry, chain.tree.get(found.path)))
+        const entry = await entryOf(found, () => read(found, began))
+        if (entry) add(found.path, entry)
         await pace(lookBytes)
       }
     } finally {
@@ -61,11 +70,9 @@ const lookBytes = 16 * 1024
 
 const permissions = 0o777
 
-type Read = (found: Found) => Promise<Entry | undefined>
-
-const entryOf = async ({ path, at, stat, target }: Found, read: Read): Promise<Entry | undefined> => {
+const entryOf = async ({ stat, target }: Found, read: () => Promise<Entry | undefined>): Promise<Entry | undefined> => {
   if (target !== undefined) return { kind: "link", target }
-  return stat.isDirectory() ? { kind: "folder", mode: stat.mode & permissions } : read({ path, at, stat })
+  return stat.isDirectory() ? { kind: "folder", mode: stat.mode & permissions } : read()
 }
 
 /** The entry that is there already, where it says the same. */
@@ -89,8 +96,7 @@ const createReader = (
   { chain, stamps: before, retired, packer, user, onLeftOut }: Options,
   stamps: Map<string, Stamp>,
   pace: Pace,
-): Read => {
-  const began = fileSystemTime()
+) => {
   let index: Map<string, Chunk> | undefined
   const keep = (bytes: Buffer): Chunk => {
     index ??= indexOf(chain, retired)
@@ -101,7 +107,7 @@ const createReader = (
     index.set(hash, chunk)
     return chunk
   }
-  const readNow = async (path: string, file: number): Promise<Entry | undefined> => {
+  const readNow = async (path: string, file: number, began: number): Promise<Entry | undefined> => {
     const stat = fstatSync(file)
     if (!stat.isFile() || isForeign(stat, user)) return undefined
     const chunks: Chunk[] = []
@@ -113,7 +119,7 @@ const createReader = (
     if (stat.ctimeMs < began - 20) stamps.set(path, stampOf(stat))
     return { kind: "file", mode: stat.mode & permissions, mtime: Math.floor(stat.mtimeMs), chunks }
   }
-  return async ({ path, at, stat }) => {
+  const read = async ({ path, at, stat }: Found, began: number): Promise<Entry | undefined> => {
     const known = chain.tree.get(path)
     const stamp = before.get(path)
     if (known?.kind === "file" && isUntouched(stamp, stat) && !known.chunks.some(({ pack }) => retired.has(pack))) {
@@ -125,11 +131,12 @@ const createReader = (
     })
     if (file === undefined) return undefined
     try {
-      return await readNow(path, file)
+      return await readNow(path, file, began)
     } finally {
       closeSync(file)
     }
   }
+  return { keep, read }
 }
 
 const isUntouched = (stamp: Stamp | undefined, stat: Stats) =>
@@ -148,10 +155,15 @@ const indexOf = ({ tree }: Chain, retired: Set<string>) => {
   return index
 }
 
-/** The time now by the clock that files are stamped with, which a test's is not. */
-const fileSystemTime = () => {
-  const probe = mkdtempSync(join(tmpdir(), "dormouse-now-"))
-  const { ctimeMs } = statSync(probe)
-  rmdirSync(probe)
-  return ctimeMs
+/**
+ * The time now by the clock that files in a folder are stamped with, which a test's is not: what a folder becomes once more, it becomes
+ * now, and a full disk has room for that. Where it may not be done, nothing counts as settled, and is read again the next time.
+ */
+const timeIn = ({ descriptor }: Folder) => {
+  try {
+    fchmodSync(descriptor, fstatSync(descriptor).mode & 0o7777)
+    return fstatSync(descriptor).ctimeMs
+  } catch {
+    return 0
+  }
 }
