@@ -2,7 +2,7 @@ import * as z from "zod"
 import { AccountEntity, type AccountRow, billingModes } from "./account.entity.ts"
 import { providers } from "./agent.entity.ts"
 import { now } from "./clock.ts"
-import { type Provider, providerOfLastResort } from "./defaults.ts"
+import { type Provider, ProviderApiKey, providerOfLastResort } from "./defaults.ts"
 import { newId } from "./id.ts"
 import { limits } from "./limits.ts"
 import { usd } from "./money.ts"
@@ -46,13 +46,13 @@ export const Update = z
     email: z.email().max(limits.name).nullable(),
     defaultProvider: z.enum(providers).nullable().describe("null: the stack's choice."),
     providerApiKeys: z
-      .strictObject(byProvider(z.string().min(1).max(limits.providerApiKey).nullable()))
+      .strictObject(byProvider(ProviderApiKey.nullable()))
       .partial()
       .meta({ writeOnly: true })
       .describe("Used where neither the task nor the agent has one. Kept encrypted, never shown again; null takes one away."),
   })
   .partial()
-  .meta({ id: "UpdateAccount", example: { defaultProvider: "anthropic", providerApiKeys: { anthropic: "sk-ant-…" } } })
+  .meta({ id: "UpdateAccount", example: { defaultProvider: "anthropic", providerApiKeys: { anthropic: "sk-ant-example" } } })
 
 export const Create = z.strictObject({
   accountId: z.string().optional(),

@@ -30,14 +30,19 @@ export const OutputPolicy = z
       "What the task must leave in `output/`. `any` takes whatever is there; `none` takes nothing; `at_least_one` and `named` fail the task when nothing, or not every named file, is there.",
   })
 
+/** It goes into a header of every request to the provider: what cannot be in one is better refused here than there. */
+export const ProviderApiKey = z
+  .string()
+  .trim()
+  .min(1)
+  .max(limits.providerApiKey)
+  .refine((key) => /^[!-~]*$/.test(key), "A key is of printable ASCII characters, without spaces")
+
 const fields = {
   provider: z.enum(providers).describe("Whose models run the agent."),
-  providerApiKey: z
-    .string()
-    .min(1)
-    .max(limits.providerApiKey)
-    .meta({ writeOnly: true })
-    .describe("Kept encrypted, never shown again, never given to the container."),
+  providerApiKey: ProviderApiKey.meta({ writeOnly: true }).describe(
+    "Kept encrypted, never shown again, never given to the container.",
+  ),
   runtime: z.literal("pi"),
   model: z.string().min(1).max(limits.modelName),
   weakModel: z.string().min(1).max(limits.modelName).describe("A cheaper model for side work. The model itself when left out."),

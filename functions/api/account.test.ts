@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { as, newAccount, shared } from "#test/app.ts"
 import { items } from "#test/aws.ts"
+import { agentBody, defaults, newAgent } from "#test/make.ts"
 
 const app = shared()
 
@@ -93,6 +94,7 @@ describe("PATCH /account", () => {
     ["email", { email: "nobody" }],
     ["defaultProvider", { defaultProvider: "acme" }],
     ["providerApiKeys.anthropic", { providerApiKeys: { anthropic: "" } }],
+    ["providerApiKeys.openai", { providerApiKeys: { openai: " \n" } }],
     ["providerApiKeys.acme", { providerApiKeys: { acme: "sk" } }],
     ["creditBalance", { creditBalance: 1_000 }],
     ["billingMode", { billingMode: "unlimited_grant" }],
@@ -103,6 +105,25 @@ describe("PATCH /account", () => {
     expect(answer.status).toBe(422)
     expect(answer.body.error.issues.map((issue: { path: string }) => issue.path)).toEqual([path])
     expect((await account.send("GET /account")).body).toEqual(before)
+  })
+})
+
+describe("a provider's key that no request could carry", () => {
+  test.each(["sk-ant-…", "sk-ant\u0000", "sk-ant\nx-more: 1", "sk ant", "sk-ähnlich"])("422 invalid_request: %j", async (key) => {
+    const account = await newAccount(app)
+    const { id } = await newAgent(account)
+    const issues = [
+      ["providerApiKeys.openrouter", await account.send("PATCH /account", { providerApiKeys: { openrouter: key } })],
+      ["defaults.providerApiKey", await account.send("POST /agents", agentBody({ defaults: defaults({ providerApiKey: key }) }))],
+      [
+        "overrides.providerApiKey",
+        await account.send(`POST /agents/${id}/tasks`, { instructions: "Write.", overrides: { providerApiKey: key } }),
+      ],
+    ] as const
+    for (const [path, { status, body }] of issues) {
+      const message = "A key is of printable ASCII characters, without spaces"
+      expect([status, body.error.issues]).toEqual([422, [{ path, message }]])
+    }
   })
 })
 

@@ -156,6 +156,18 @@ describe("what reaches the provider", () => {
       expect(keysSent()).toEqual(["sk-task", "sk-version", "sk-account"])
     })
 
+    test("is sent without the spaces and line breaks that it was copied with", async () => {
+      await own.send("PATCH /account", { providerApiKeys: { anthropic: "\tsk-account-copied\n" } })
+      const copied = { providerApiKey: " sk-copied " }
+      for (const from of [
+        await claimed({ providerApiKey: undefined }),
+        await claimed(copied),
+        await claimed({}, { overrides: copied }),
+      ])
+        await (await ask({ from })).text()
+      expect(keysSent()).toEqual(["sk-account-copied", "sk-copied", "sk-copied"])
+    })
+
     test("reaches a task that runs already when it is replaced, and is missed when it is taken away", async () => {
       const from = await claimed({ providerApiKey: undefined })
       await own.send("PATCH /account", { providerApiKeys: { anthropic: "sk-new" } })

@@ -48,6 +48,8 @@ export const words: Record<string, string[]> = {
   tag: ["main", "v1.2.3", "feature/ä"],
   target: ["bin/run", "./scripts/setup.sh"],
   postCloneScriptPath: ["scripts/setup.sh"],
+  providerApiKey: ["sk-of-nobody"],
+  anthropic: ["sk-ant-of-nobody"],
 }
 
 export const anyName = ["Reporter", "漢字 ä 🐭", "data.csv", " a ", "שלום"]
