@@ -3,13 +3,16 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { after, now } from "../../core/clock.ts"
 import { logPauseSeconds } from "../../core/protocol.ts"
+import type { Script } from "../../test/model-server.ts"
 import { moveTime } from "../../test/time.ts"
 import type { Trouble } from "../test/container-api.ts"
 import { fastForward, startStage } from "../test/stage.ts"
+import { Refused } from "./api.ts"
 import { holdLease } from "./lease.ts"
 
 /** The agent leaves a half-done file, then works for ever. */
 const forEver = { blocks: [{ tool: "bash", args: { command: "printf half > output/part.md; sleep 1000" } }] }
+const created_at = "2026-11-25T12:00:00.000Z"
 const done = { blocks: [{ text: "Done." }] }
 
 const startWorking = async () => {
@@ -80,15 +83,18 @@ describe("a lease", () => {
   }
   const hold = () => {
     const seen = { beats: 0, heard: 0, lost: [] as string[] }
+    const play: { isAway: boolean; isEnding: boolean } = { isAway: false, isEnding: false }
     const lease = holdLease({
       renew: async () => {
         seen.beats++
+        if (play.isAway) throw new Refused(503, "Away")
         lease.renewed(beat())
       },
+      isEnding: () => play.isEnding,
       onBeat: () => seen.heard++,
       onLost: (why) => seen.lost.push(why),
     })
-    return { ...lease, seen }
+    return { ...lease, seen, play }
   }
 
   test("is renewed by a heartbeat as long as nothing else renews it, and by none for thirty seconds after something has", async () => {
@@ -106,6 +112,19 @@ describe("a lease", () => {
     renewed(beat())
     await pass(200)
     expect(seen).toEqual({ beats: 2, heard: 12, lost: [] })
+  })
+
+  test("is held on to while the end of the run is reported, whatever is heard of it meanwhile, and counts again where that is not taken", async () => {
+    const { renewed, seen, play } = hold()
+    Object.assign(play, { isAway: true, isEnding: true })
+    await pass(130)
+    renewed(beat("lost"))
+    play.isAway = false
+    await pass(31)
+    expect(seen).toMatchObject({ heard: 1, lost: [] })
+    play.isEnding = false
+    renewed(beat("lost"))
+    expect(seen.lost).toEqual(["The run's lease is lost"])
   })
 
   test("is lost once, whatever says so", async () => {
@@ -182,6 +201,43 @@ test("an API that is away for a while loses nothing of the log and doubles nothi
   expect(sequences.length).toBe(batches.size + 2)
   expect(stage.said("agent_stdout")).toEqual(Array.from({ length: 1000 }, (_, i) => `line ${i}`))
   expect(stage.said("daemon").at(-1)).toBe("The agent has finished")
+})
+
+describe("an outage that begins with the report of the end, and lasts for longer than the lease", () => {
+  const message = (sequence: number) => ({ id: `msg_${sequence}`, sequence, content: "Look again.", files: [], created_at })
+  const turn = { number: 2, mode: "autonomous" as const, messages: [message(1)] }
+
+  const startWithOutage = async (script: Script) => {
+    const stage = await startStage({ script, bundle: { turn, limits: { max_runtime_seconds: 80_000 } } })
+    let asks = 0
+    let isAway = false
+    stage.api.play.trouble = (path) => {
+      if (/\/run_\w+\/complete$/.test(path)) isAway = ++asks < 15
+      return isAway ? 503 : undefined
+    }
+    await stage.until(() => isAway)
+    return stage
+  }
+
+  test("leaves the work done", async () => {
+    const stage = await startWithOutage([done])
+    expect(await fastForward(stage), stage.printed()).toBe(0)
+    expect(stage.api.seen).toMatchObject({ completed: { result: "Done." }, failed: undefined })
+    expect(stage.printed()).toContain("The end of the run could not be reported (Trouble was asked for.)")
+  })
+
+  test("leaves a run to which somebody has written meanwhile within reach of heartbeats", async () => {
+    const stage = await startWithOutage((_, n) => {
+      if (n === 0) return done
+      stage.api.play.signals = [{ kind: "cancel" }]
+      return forEver
+    })
+    stage.api.play.refuse.complete = { code: "message_waiting", message: "A message has come." }
+    stage.api.play.turn = { ...turn, messages: [message(1), message(2)] }
+    expect(await fastForward(stage), stage.printed()).toBe(0)
+    expect(stage.model.requests).toHaveLength(2)
+    expect(stage.api.seen.failed?.error).toBe("The task was cancelled.")
+  })
 })
 
 test("a run is claimed by the same token when the answer to the claim was lost", async () => {

@@ -8,6 +8,8 @@ const retrySeconds = 5
 type Options = {
   /** Sends a heartbeat. Its answer comes to `renewed`, as all that renew the lease do. */
   renew: () => Promise<unknown>
+  /** Whether the end of the run is being reported: who does that hears whose the run is, and it may go on with this lease. */
+  isEnding: () => boolean
   /** The run is still ours; this is what we should know. */
   onBeat: (beat: z.infer<typeof Beat>) => void
   /** The run is no longer ours, or nobody knows. Called once, at most. */
@@ -15,7 +17,7 @@ type Options = {
 }
 
 /** Renews the lease until it is let go of, or lost. Whatever else renews it meanwhile puts the next heartbeat off. */
-export const holdLease = ({ renew, onBeat, onLost }: Options) => {
+export const holdLease = ({ renew, isEnding, onBeat, onLost }: Options) => {
   let stopNext: () => void = () => undefined
   let stopDeadline: () => void = () => undefined
   let isOver = false
@@ -27,6 +29,7 @@ export const holdLease = ({ renew, onBeat, onLost }: Options) => {
   }
   const lose = (why: string) => {
     if (isOver) return
+    if (isEnding()) return begin()
     letGo()
     onLost(why)
   }

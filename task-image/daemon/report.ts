@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import { errorCharacters, messageCharacters, resultCharacters } from "../../core/protocol.ts"
-import { type AgentMessage, Refused } from "./api.ts"
+import { type AgentMessage, isPassing, Refused } from "./api.ts"
 import { keepOutputs } from "./outputs.ts"
 import type { Run } from "./run.ts"
 import { isTold } from "./signals.ts"
@@ -58,12 +58,27 @@ export const reportStopped = async (run: Run, result: string | null): Promise<nu
   return stoppedCode
 }
 
-/** Ends the run by a call after which a heartbeat may well hear that the lease is over. */
+/** Ends the run by a call after which the API may well say that it is over. */
 export const end = async (run: Run, call: () => Promise<unknown>): Promise<0 | "message_waiting"> => {
   run.isEnding = true
-  if (await isTaken(call)) return 0
+  if (await isTaken(() => insist(run, call))) return 0
   run.isEnding = false
   return "message_waiting"
+}
+
+/**
+ * Repeats the call for as long as it takes, until the API has answered: what was done would be done again by the next attempt, whose
+ * beginning ends this one. A container that is stopped does not have the time.
+ */
+const insist = async (run: Run, call: () => Promise<unknown>) => {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isPassing(error) || run.stop.cause() === "terminated") throw error
+      run.logs.say("daemon", `The end of the run could not be reported (${(error as Error).message}). Asking again`)
+    }
+  }
 }
 
 /** What the API says while there is a message that the agent has not seen, or a turn that it has been given and not begun. */

@@ -35,7 +35,7 @@ export type Run = {
   cost: Cost
   /** Outputs that are stored already: how they looked, by path. */
   known: Map<string, string>
-  /** The end is being reported: from now on a heartbeat may well hear that the lease is over. */
+  /** The end is being reported: meanwhile the API may well say that the run is over. */
   isEnding?: boolean
   /** The agent at work, if any: killed when the run is lost. */
   agent?: Agent | undefined
@@ -77,6 +77,7 @@ export const carryOut = async (settings: Settings, stop: Stop, print: (line: str
   const run: Run = { settings, claimed, claimedAt, runToken, api, logs, stop, mode, cost, known: new Map() }
   const lease = holdLease({
     renew: async () => logs.hear(await api.beat(attempt.id)),
+    isEnding: () => run.isEnding === true,
     onBeat: (beat) => heed(run, beat),
     onLost: lose,
   })
