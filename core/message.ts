@@ -97,9 +97,9 @@ export const row = (before: TaskRow, after: TaskRow, message: Said, sequence: nu
   ...message,
 })
 
-/** Messages of a task, oldest first; with `desc` the first page is the newest, its own oldest first as well. Raises `task_not_found`. */
+/** Messages of a conversation, oldest first; with `desc` the first page is the newest, its own oldest first as well. */
 export async function list(accountId: string, taskId: string, { order = "asc", ...request }: z.output<typeof ListQuery>) {
-  const task = await Task.row(accountId, taskId)
+  const task = await Task.conversation(accountId, taskId)
   const page = await Page.paginate(
     accountId,
     `messages ${taskId} ${order}`,

@@ -41,8 +41,8 @@ const answer = {
 }
 
 /**
- * The events of a conversation: a page of them, or with `stream` all that happens from the beginning, or from the number on that the
- * client has. 204 tells a client that it has everything and need not come back. Raises `task_not_found`, `too_many_streams`.
+ * The events of a conversation, or of a task that never was one but sleeps and wakes: a page of them, or with `stream` all that happens from the beginning, or from the number on that the
+ * client has. 204 tells a client that it has everything and need not come back. Raises `conversation_not_found`, `too_many_streams`.
  */
 export async function events(
   accountId: string,
@@ -50,8 +50,8 @@ export async function events(
   { stream, apiKey: _, ...page }: z.output<typeof TaskEvent.ListQuery>,
   sent: Record<string, string | undefined>,
 ) {
-  if (!stream) return TaskEvent.list(accountId, taskId, page)
-  const task = await Task.row(accountId, taskId)
+  const task = await Task.row(accountId, taskId, "conversation_not_found")
+  if (!stream) return TaskEvent.list(task, page)
   const has = lastEventId(sent)
   if (isTerminal(task.status) && has !== undefined && has >= task.eventSequence) return { status: 204, headers: answer, body: "" }
   const place = await Place.take(accountId, windowMs + patienceMs)

@@ -2,7 +2,7 @@ import * as z from "zod"
 import { EventEntity, type EventRow, type EventType } from "./event.entity.ts"
 import { limits } from "./limits.ts"
 import * as Page from "./page.ts"
-import * as Task from "./task.ts"
+import type { TaskRow } from "./task.entity.ts"
 
 /** The events of a task that a person follows besides its messages. They are some of its numbered events, seen their way. */
 
@@ -58,9 +58,8 @@ const types: readonly EventType[] = ["task.mode_switched", "task.expired", "task
 /** Whether an event is one of these kinds. */
 export const isShown = (event: EventRow) => kindOf(event) !== undefined
 
-/** Oldest first. Raises `task_not_found`. */
-export async function list(accountId: string, taskId: string, request: Page.Request) {
-  await Task.row(accountId, taskId)
+/** Oldest first. */
+export async function list({ accountId, taskId }: TaskRow, request: Page.Request) {
   const page = await Page.paginate(
     accountId,
     `events ${taskId}`,

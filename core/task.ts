@@ -7,7 +7,7 @@ import { OverridesView } from "./defaults.ts"
 import { isTerminal } from "./lifecycle.ts"
 import { usd } from "./money.ts"
 import * as Page from "./page.ts"
-import { Problem } from "./problem.ts"
+import { Problem, type ProblemCode } from "./problem.ts"
 import {
   modes,
   ResultEntity,
@@ -103,10 +103,10 @@ export async function unlessDeleted<Result>(work: () => Promise<Result>): Promis
   }
 }
 
-/** The mutable row. Raises `task_not_found`. */
-export async function row(accountId: string, taskId: string): Promise<TaskRow> {
+/** The mutable row. Raises `task_not_found`, or what else it is called where the request comes from. */
+export async function row(accountId: string, taskId: string, missing: ProblemCode = "task_not_found"): Promise<TaskRow> {
   const { data } = await TaskEntity.get({ accountId, taskId }).go({ consistent: true })
-  if (!data) throw new Problem("task_not_found")
+  if (!data) throw new Problem(missing)
   return data
 }
 

@@ -354,34 +354,3 @@ describe("POST /conversations/{taskId}/autonomous", () => {
     expect(codeOf(foreign)).toEqual([404, "conversation_not_found"])
   })
 })
-
-describe("GET /conversations/{taskId}/messages", () => {
-  test("200: pages from either end, each page oldest first", async () => {
-    const container = await conversation()
-    for (const text of ["2", "3", "4", "5"]) await say(container, text)
-    const pages = async (order: string) => {
-      const contents: string[][] = []
-      let cursor = ""
-      do {
-        const page = await messagesOf(container, `?limit=2&order=${order}${cursor}`)
-        contents.push(page.data.map(({ content }: { content: string }) => content))
-        cursor = page.pageInfo.nextCursor ? `&cursor=${page.pageInfo.nextCursor}` : ""
-      } while (cursor)
-      return contents
-    }
-    const first = "Which flowers bloom now?"
-    expect(await pages("asc")).toEqual([[first, "2"], ["3", "4"], ["5"]])
-    expect(await pages("desc")).toEqual([["4", "5"], ["2", "3"], [first]])
-  })
-
-  test("200: twenty messages at once are stored one after the other, each once, without gaps", async () => {
-    const container = await conversation()
-    const texts = Array.from({ length: 20 }, (_, i) => `Message ${i}`)
-    const answers = await Promise.all(texts.map((text) => say(container, text)))
-    expect(answers.map(({ status }) => status)).toEqual(texts.map(() => 200))
-    const stored = await items(app, `${account.accountId}#${container.task.id}`, "message#")
-    expect(stored.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 21 }, (_, i) => i + 1))
-    const events = await items(app, `${account.accountId}#${container.task.id}`, "event#")
-    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, i) => i + 1))
-  })
-})

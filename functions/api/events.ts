@@ -8,10 +8,11 @@ export const routes = [
     "GET /conversations/{taskId}/events",
     {
       summary: "List what happened to a conversation besides its messages, or follow all of it",
-      description: "Oldest first. With `stream=true` everything that happens, as it happens.",
+      description:
+        "Oldest first. With `stream=true` everything that happens, as it happens. A task that was not begun as a conversation may be followed as well: it sleeps and wakes.",
       query: TaskEvent.ListQuery,
       returns: [200, TaskEvent.Listed],
-      problems: ["task_not_found", "too_many_streams"],
+      problems: ["conversation_not_found", "too_many_streams"],
       streaming: true,
       eventStream: true,
     },

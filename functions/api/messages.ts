@@ -10,7 +10,7 @@ export const routes = [
       summary: "List the messages of a conversation",
       query: Message.ListQuery,
       returns: [200, Message.Listed],
-      problems: ["task_not_found"],
+      problems: ["conversation_not_found"],
     },
     ({ accountId, path, query }) => Message.list(accountId, path.taskId, query),
   ),
