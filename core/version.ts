@@ -35,7 +35,7 @@ export const RuntimeView = z.object({ containerImage: z.string(), agentRuntime: 
 
 const SkillInput = z.strictObject({
   skill: SkillName.describe(
-    "Handed to `skills add` in the container: `owner/repo`, `owner/repo/skill` or the address of a repository.",
+    "Handed to `skills add` in the container: `owner/repo`, `owner/repo/skill`, or the address of a repository or a folder in one.",
   ),
   sshKeyId: Named.optional(),
 })

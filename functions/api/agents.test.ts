@@ -69,6 +69,7 @@ describe("POST /agents", () => {
     const skills = [
       { skill: "mattpocock/skills/design-an-interface" },
       { skill: "git@example.com:a/b.git", sshKeyId: (await newSshKey(account)).id },
+      { skill: "https://gitlab.com/org/sub/repo/-/tree/main/skills/x" },
     ]
     const { currentVersion } = await newAgent(account, {
       runtime: { containerImage: "ghcr.io/acme/tools:1.4@sha256:abcdef", agentRuntime: "pi" },
@@ -79,7 +80,7 @@ describe("POST /agents", () => {
     expect(currentVersion).toMatchObject({
       runtime: { containerImage: "ghcr.io/acme/tools:1.4@sha256:abcdef", agentRuntime: "pi" },
       taskTitleInstructions: "Name it.",
-      skills: [{ ...skills[0], sshKeyId: null }, skills[1]],
+      skills: [{ ...skills[0], sshKeyId: null }, skills[1], { ...skills[2], sshKeyId: null }],
     })
     expect(currentVersion.defaults).toEqual({ ...given, hasProviderApiKey: false })
   })
@@ -144,6 +145,13 @@ describe("POST /agents", () => {
     ["skills.0.skill", { skills: [{ skill: "/local" }] }],
     ["skills.0.skill", { skills: [{ skill: "~/local" }] }],
     ["skills.0.skill", { skills: [{ skill: "--agent" }] }],
+    ["skills.0.skill", { skills: [{ skill: "https://gitlab.com/org/repo/-" }] }],
+    ["skills.0.skill", { skills: [{ skill: "https://gitlab.com/org/repo/-/x" }] }],
+    ["skills.0.skill", { skills: [{ skill: "https://gitlab.com/org/repo/-/tree/-x" }] }],
+    ["skills.0.skill", { skills: [{ skill: "https://gitlab.com/org/repo/-/tree/-/x" }] }],
+    ["skills.0.skill", { skills: [{ skill: "https://gitlab.com/org/-x/-/tree/main" }] }],
+    ["skills.0.skill", { skills: [{ skill: "https://gitlab.com/org/-/tree/main" }] }],
+    ["skills.0.skill", { skills: [{ skill: "git@gitlab.com:org/repo/-/tree/main" }] }],
   ])("422 invalid_request: a bad %s is named by its path", async (path, overrides) => {
     const answer = await account.send("POST /agents", agentBody(overrides))
     expect(answer.status).toBe(422)

@@ -67,7 +67,11 @@ describe("before the agent starts", () => {
           }),
           repository({ folder: "vendor/code", aliases: [{ name: "deploy", target: "bin/deploy it" }] }),
         ],
-        skills: [skill("acme/skills/alpha"), skill("https://git.example.com/acme/skills.git")],
+        skills: [
+          skill("acme/skills/alpha"),
+          skill("https://git.example.com/acme/skills/-/tree/main/beta"),
+          skill("https://git.example.com/acme/skills.git"),
+        ],
       },
       [
         {
@@ -85,7 +89,7 @@ describe("before the agent starts", () => {
 
     const daemon = alreadyIn(stage.said("daemon"))
     expect(daemon).toMatch(
-      /Cloning the repository Website at main to code\n.*to vendor\/code\nInstalling the skill acme\/skills\/alpha\nInstalled alpha\nInstalling the skill https.*\nInstalled (alpha, beta|beta, alpha)\nRunning setup\.sh of the repository Website/,
+      /Cloning the repository Website at main to code\n.*to vendor\/code\nInstalling the skill acme\/skills\/alpha\nInstalled alpha\nInstalling the skill https.*beta\nInstalled beta\nInstalling the skill https.*git\nInstalled (alpha, beta|beta, alpha)\nRunning setup\.sh of the repository Website/,
     )
     expect(daemon).toContain("The alias gone of the repository Website runs bin/gone, which is no program in code")
     expect(daemon).toContain("The alias deploy of vendor/code is another repository's already")
