@@ -35,16 +35,18 @@ const write = (folder: string, files: Files) => {
 
 /**
  * Starts the host. A daemon with `config` as its git configuration finds there what it asks of `https://git.example.com/` and
- * `https://github.com/`. `before` is waited for before a request is answered.
+ * `https://github.com/`. `before` is waited for before a request is answered, and may answer a status to refuse it with.
  */
-export const startGitServer = async (before: () => Promise<void> = async () => undefined) => {
+export const startGitServer = async (before: (url: string) => Promise<unknown> = async () => undefined) => {
   const root = mkdtempSync(join(tmpdir(), "dormouse-git-server-"))
   // The agent's user reads the configuration too.
   chmodSync(root, 0o755)
   const requests: string[] = []
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`)
-    void before().then(() => serve(root, request, response))
+    void before(String(request.url)).then((status) =>
+      typeof status === "number" ? response.writeHead(status).end() : serve(root, request, response),
+    )
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`

@@ -12,8 +12,14 @@ const program = (text: string) => ({ text: `#!/bin/sh\n${text}\n`, executable: t
 
 let host: GitServer
 
+/** Repositories whose host is busy once. */
+const busy = new Set<string>()
+
 beforeAll(async () => {
-  host = await startGitServer()
+  host = await startGitServer(async (url) => {
+    const name = [...busy].find((one) => url.includes(one))
+    return name !== undefined && busy.delete(name) ? 429 : undefined
+  })
   host.make("acme/website.git", {
     "page.txt": "first",
     "bin/deploy it": program(`echo "deployed $1 to $(basename "$(dirname "$0")") as $(id -u)"`),
@@ -146,6 +152,17 @@ describe("before the agent starts", () => {
     expect(await stage.ended, stage.printed()).toBe(0)
     expect(stage.api.seen.failed?.error).toMatch(error)
     expect(stage.model.requests).toEqual([])
+  })
+
+  test("a host that is busy for a moment is asked again, for repositories and for skills", async () => {
+    for (const name of ["website.git", "skills.git"]) busy.add(name)
+    const stage = await stageWith({ repositories: [repository()], skills: [skill("acme/skills/alpha")] }, [
+      { blocks: [{ text: "Done." }] },
+    ])
+    expect(await stage.ended, stage.printed()).toBe(0)
+    expect(busy.size).toBe(0)
+    expect(stage.api.seen.completed).toEqual({ result: "Done." })
+    expect(JSON.stringify(stage.model.requests[0]?.body.system)).toContain("Knows all about dormice.")
   })
 
   test("an image without git is told from a repository that is not there", async () => {

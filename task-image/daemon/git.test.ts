@@ -1,11 +1,13 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type GitServer, startGitServer } from "../../test/git-server.ts"
 import { hostile } from "../../test/hostile.ts"
-import { runCommand } from "./command.ts"
-import { clone, gitEnvironment } from "./git.ts"
+import { lastWords, runCommand } from "./command.ts"
+import { clone, GitFailed, gitEnvironment } from "./git.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "dormouse-git-test-"))
 const canary = join(folder, "canary")
@@ -66,6 +68,40 @@ describe("a clone", () => {
       "There is no branch, tag or commit v9 in it",
     )
     await expect(attempt("https://git.example.com/acme/nothing.git", "main")).rejects.toThrow(/nothing\.git.* not found/)
+  })
+})
+
+describe("a host that cannot be reached now may be asked again", () => {
+  const saidOf = async (url: string) => {
+    const environment = gitEnvironment({ home: folder, ssh: "false", config: host.config })
+    return lastWords(await runCommand(["git", "ls-remote", "--", url], { cwd: folder, environment }))
+  }
+
+  test("as git says it of this machine", async () => {
+    const server = createServer((request, response) => response.writeHead(Number(request.url?.split("/")[1])).end())
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    for (const [path, isPassing] of [
+      ["429", true],
+      ["503", true],
+      ["404", false],
+      ["403", false],
+    ] as const) {
+      const said = await saidOf(`${url}/${path}/acme/website.git`)
+      expect([said, new GitFailed(said).isPassing]).toEqual([said, isPassing])
+    }
+    await new Promise((resolve) => server.close(resolve))
+    const said = await saidOf(`${url}/acme/website.git`)
+    expect([said, new GitFailed(said).isPassing]).toEqual([said, true])
+  })
+
+  test.each([
+    "fatal: unable to access 'https://x/': Failed to connect to x port 443 after 2 ms: Couldn't connect to server",
+    "fatal: unable to access 'https://x/': Could not resolve host: x",
+    "fatal: unable to access 'https://x/': OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to x:443",
+    "ssh: Could not resolve hostname x: Temporary failure in name resolution",
+  ])("as others do: %s", (said) => {
+    expect(new GitFailed(said).isPassing).toBe(true)
   })
 })
 

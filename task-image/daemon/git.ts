@@ -63,7 +63,7 @@ export class GitFailed extends Error {
 }
 
 const passing =
-  /could not resolve host|timed out|connection (reset|closed|refused)|early eof|hung up|rpc failed|too slow|error: 5\d\d|unexpected disconnect/i
+  /could not resolve host|failed to connect|couldn't connect to server|timed out|connection (reset|closed|refused)|ssl_error_syscall|early eof|hung up|rpc failed|too slow|error: (429|5\d\d)|unexpected disconnect/i
 
 export type Clone = GitPlace & { url: string; ref: string; target: string; signal?: AbortSignal | undefined }
 

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 import { SkillName, type SkillSource } from "../../core/git.ts"
 import { lastWords, type Ran, runCommand } from "./command.ts"
-import { gitEnvironment } from "./git.ts"
+import { GitFailed, gitEnvironment } from "./git.ts"
+import { persist } from "./http.ts"
 import type { Workplace } from "./repositories.ts"
 import { withKeys } from "./ssh.ts"
 
@@ -27,16 +28,22 @@ export const installSkills = async (place: Workplace, folder: string, skills: Sk
       throw new Error(`The skill ${skill} cannot be installed: its SSH key ${ssh_key_id} was deleted`)
     place.logs.say("daemon", `Installing the skill ${skill}`)
     await withKeys(private_key === null ? [] : [private_key], place.isolation.user, async (git) => {
-      const results = await addFirst(waysTo(skill, private_key !== null), (args) => add(place, folder, git, args))
+      const patiently = (args: string[]) => persist(() => add(place, folder, git, args), isPassing, place.signal)
+      const results = await addFirst(waysTo(skill, private_key !== null), patiently)
       place.logs.say("daemon", `Installed ${results.map(({ name }) => name).join(", ")}`)
     }).catch((error: unknown) => {
       if (!(error instanceof SkillFailed)) throw error
-      throw new Error(`The skill ${skill} could not be installed: ${error.message}`)
+      throw new Error(`The skill ${skill} could not be installed: ${error.message}`, { cause: error })
     })
   }
 }
 
-class SkillFailed extends Error {}
+/** The tool has git clone what it installs, and says what git says. */
+class SkillFailed extends GitFailed {
+  override name = "SkillFailed"
+}
+
+const isPassing = (error: unknown) => error instanceof SkillFailed && error.isPassing
 
 /**
  * What to ask the tool for, the first that it can do counts. It reads the third part of `owner/repo/skill` as a path in the repository,
@@ -55,7 +62,7 @@ const addFirst = async (ways: string[][], attempt: (args: string[]) => Promise<R
     try {
       return await attempt(way)
     } catch (error) {
-      if (!(error instanceof SkillFailed) || i === ways.length - 1) throw error
+      if (!(error instanceof SkillFailed) || error.isPassing || i === ways.length - 1) throw error
     }
   }
   return []
