@@ -21,9 +21,11 @@ export const extend = ({ segments, packs, tree }: Chain, name: string, segment: 
   return { segments: [...segments, name], packs: new Map([...packs, ...segment.packs]), tree: grown }
 }
 
-/** Limits of what is restored. No task that was kept within its own can have made more. */
-const entriesMax = 2_000_000
-const bytesMax = 100 * 1024 ** 3
+/** Limits of what is restored, and therefore of what is saved. */
+export const entriesMax = 2_000_000
+export const bytesMax = 100 * 1024 ** 3
+const pathBytesMax = 4095
+const namesMax = 512
 
 /** Holds a tree to what may be restored: below its roots, one thing a path, every piece where it is said to be. Throws `Damaged`. */
 export const check = ({ tree, packs }: Chain, roots: string[]) => {
@@ -42,16 +44,20 @@ export const sizeOf = ({ chunks }: Extract<Entry, { kind: "file" }>) => chunks.r
 
 const checkPath = (path: string, tree: Tree, roots: string[]) => {
   const names = path.split("/")
-  const isPlain = names.length > 1 && names.every(isName) && Buffer.byteLength(path) < 4096 && names.length <= 512
-  if (!isPlain || !roots.includes(names[0]!)) throw new Damaged(`${JSON.stringify(path.slice(0, 200))} is no path of ours`)
+  if (names.length < 2 || !names.every(isName) || !isShort(path) || !roots.includes(names[0]!))
+    throw new Damaged(`${JSON.stringify(path.slice(0, 200))} is no path of ours`)
   const parent = names.slice(0, -1).join("/")
   if (names.length > 2 && tree.get(parent)?.kind !== "folder")
     throw new Damaged(`${JSON.stringify(path)} lies in something that is no folder`)
 }
 
 /** Half a surrogate pair would become another name on its way to the disk. */
-const isName = (name: string) =>
+export const isName = (name: string) =>
   name !== "" && name !== "." && name !== ".." && !name.includes("\0") && name.isWellFormed() && Buffer.byteLength(name) <= 255
+
+/** Whether a path is no longer and no deeper than any that is restored. */
+export const isShort = (path: string) =>
+  Buffer.byteLength(path) <= pathBytesMax && path.split("/", namesMax + 1).length <= namesMax
 
 const checkChunk = ({ offset, length }: Chunk, pack: Pack | undefined) => {
   if (!pack || offset + length > pack.bytes) throw new Damaged("a file has a piece that is in no pack")

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -165,6 +166,25 @@ test("what is no file, or not to be kept, is left out and named", async () => {
   await container.save()
   expect(container.leftOut.sort()).toEqual(["workspace/bad\ufffd: its name is not UTF-8", "workspace/pipe: it is no file"])
   expect([...container.chain().tree]).toEqual([["workspace/kept", expect.objectContaining({ mode: 0o755 })]])
+})
+
+test("what could not be restored is left out and named, and everything else comes back", async () => {
+  const container = newContainer()
+  const down = (depth: number) => Array.from({ length: depth }, () => "deep").join("/")
+  mkdirSync(join(container.workspace, down(600)), { recursive: true })
+  writeFileSync(join(container.workspace, "precious.txt"), "x")
+  writeFileSync(join(container.workspace, "vast.img"), "")
+  truncateSync(join(container.workspace, "vast.img"), 101 * 1024 ** 3)
+  symlinkSync(Buffer.of(0xff), join(container.workspace, "odd"))
+  await container.save()
+  expect(container.leftOut.sort()).toEqual([
+    `workspace/${down(512)}: its path is too long or too deep`,
+    "workspace/odd: what it links to is not UTF-8",
+    "workspace/vast.img: it is more than there is room for: a checkpoint holds files of 100 GB in all",
+  ])
+  const next = await successorOf(container)
+  expect(Object.keys(pictureOf(next.workspace))).toHaveLength(511 + 1)
+  expect(readFileSync(join(next.workspace, "precious.txt"), "utf8")).toBe("x")
 })
 
 test("a second name of a file is kept as a file of its own, with the same content stored once", async () => {

@@ -1,16 +1,13 @@
 import { mkdirSync, realpathSync } from "node:fs"
 import { type Chain, emptyChain, extend } from "./chain.ts"
 import type { Root } from "./collect.ts"
-import { decode } from "./manifest.ts"
+import { decode, segmentBytesMax } from "./manifest.ts"
 import { decompress } from "./packs.ts"
 import type { User } from "./place.ts"
 import { restore } from "./restore.ts"
 import { type State, save } from "./save.ts"
 import type { Store } from "./store.ts"
 import type { Leave } from "./walk.ts"
-
-/** A segment of two million files stays below this; anything larger is meant to fill our memory. */
-const segmentBytesMax = 256 * 1024 ** 2
 
 type Options = {
   runId: string

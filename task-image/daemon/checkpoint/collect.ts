@@ -1,5 +1,5 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from "node:fs"
-import type { Chain } from "./chain.ts"
+import { bytesMax, type Chain, entriesMax } from "./chain.ts"
 import { closeFolder, type Folder, openFolder } from "./folder.ts"
 import type { Chunk, Entry, Tree } from "./manifest.ts"
 import { createPace } from "./pace.ts"
@@ -38,6 +38,7 @@ export const collect = async (options: Options): Promise<{ tree: Tree; stamps: M
   // More packs on their way than memory is meant for are waited for.
   const pace = createPace(packer.keepUp)
   const { keep, read } = createReader(options, stamps, pace)
+  let bytes = 0
   const add = (path: string, entry: Entry) => tree.set(path, preferKnown(entry, chain.tree.get(path)))
   for (const root of roots) {
     if (root.contents) {
@@ -54,6 +55,13 @@ export const collect = async (options: Options): Promise<{ tree: Tree; stamps: M
     const began = timeIn(folder)
     try {
       for (const found of walk(folder, root.name, options)) {
+        if (tree.size === entriesMax) throw new Error(`it holds more than ${entriesMax.toLocaleString("en")} files and folders`)
+        const size = found.stat.isFile() ? found.stat.size : 0
+        if (bytes + size > bytesMax) {
+          onLeftOut(found.path, "it is more than there is room for: a checkpoint holds files of 100 GB in all")
+          continue
+        }
+        bytes += size
         const entry = await entryOf(found, () => read(found, began))
         if (entry) add(found.path, entry)
         await pace(lookBytes)

@@ -33,6 +33,9 @@ export class Damaged extends Error {
 /** Most bytes in a pack, before compression. */
 export const packBytesMax = 8 * 1024 ** 2
 
+/** Most bytes of a segment as JSON. One of two million files stays below this; anything larger is meant to fill our memory. */
+export const segmentBytesMax = 256 * 1024 ** 2
+
 const count = z.int().min(0)
 
 const Document = z.object({

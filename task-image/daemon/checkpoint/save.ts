@@ -1,7 +1,7 @@
-import { type Chain, emptyChain, extend } from "./chain.ts"
+import { type Chain, check, emptyChain, extend } from "./chain.ts"
 import { collect, type Root, type Stamp } from "./collect.ts"
 import { packsToRetire } from "./compaction.ts"
-import { type Entry, encode, type Pack, type Segment, type Tree } from "./manifest.ts"
+import { type Entry, encode, type Pack, type Segment, segmentBytesMax, type Tree } from "./manifest.ts"
 import { compress, createPacker } from "./packs.ts"
 import type { User } from "./place.ts"
 import type { Store } from "./store.ts"
@@ -23,7 +23,10 @@ type Options = {
 /** Uploads that go together. */
 const batch = 4
 
-/** Makes a checkpoint of the folders and answers what is known of them now. Where nothing has changed, nothing is stored. */
+/**
+ * Makes a checkpoint of the folders and answers what is known of them now. Where nothing has changed, nothing is stored; nor is what would
+ * be refused when it is restored.
+ */
 export const save = async ({ state, store, names, ...where }: Options): Promise<State> => {
   const { chain, stamps: before } = state
   const retired = packsToRetire(chain)
@@ -39,7 +42,14 @@ export const save = async ({ state, store, names, ...where }: Options): Promise<
   const segment = retired ? anew(chain, tree, packs, retired) : increment(chain, tree, packs)
   if (segment.changes.size === 0 && !retired) return { chain, stamps }
   const name = names.segment()
-  const bytes = await compress(Buffer.from(encode(segment)))
+  const next = extend(retired ? emptyChain() : chain, name, segment)
+  check(
+    next,
+    where.roots.map(({ name }) => name),
+  )
+  const text = Buffer.from(encode(segment))
+  if (text.length > segmentBytesMax) throw new Error("the list of its files is too long")
+  const bytes = await compress(text)
   await store.put([...waiting, { name, bytes }])
   await store.commit({
     previous: chain.segments.at(-1) ?? null,
@@ -47,7 +57,7 @@ export const save = async ({ state, store, names, ...where }: Options): Promise<
     added: [...[...packs].map(([name, { stored }]) => ({ name, bytes: stored })), { name, bytes: bytes.length }],
     released: retired ? [...retired, ...chain.segments] : [],
   })
-  return { chain: extend(retired ? emptyChain() : chain, name, segment), stamps }
+  return { chain: next, stamps }
 }
 
 /** What is different from the chain. */

@@ -1,4 +1,5 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs"
+import { isName, isShort } from "./chain.ts"
 import { closeFolder, type Folder, inside, openInside } from "./folder.ts"
 import type { User } from "./place.ts"
 
@@ -24,6 +25,10 @@ export function* walk(folder: Folder, path: string, options: Options): Generator
   for (const name of namesIn(folder, path, options)) {
     const below = `${path}/${name}`
     if (options.leave(below)) continue
+    if (!isName(name) || !isShort(below)) {
+      options.onLeftOut(below, "its path is too long or too deep")
+      continue
+    }
     const found = look(folder, name, below, options)
     if (!found) continue
     yield found
@@ -43,12 +48,17 @@ export function* walk(folder: Folder, path: string, options: Options): Generator
 const namesIn = (folder: Folder, path: string, options: Options): string[] => {
   const raw = ifThere(() => readdirSync(inside(folder, "."), { encoding: "buffer" }), path, options) ?? []
   const names = raw.flatMap((bytes) => {
-    const name = bytes.toString("utf8")
-    if (Buffer.from(name).equals(bytes)) return [name]
-    options.onLeftOut(`${path}/${name}`, "its name is not UTF-8")
+    const name = textOf(bytes)
+    if (name !== undefined) return [name]
+    options.onLeftOut(`${path}/${bytes.toString("utf8")}`, "its name is not UTF-8")
     return []
   })
   return names.sort()
+}
+
+const textOf = (bytes: Buffer): string | undefined => {
+  const text = bytes.toString("utf8")
+  return Buffer.from(text).equals(bytes) ? text : undefined
 }
 
 const look = (folder: Folder, name: string, path: string, options: Options): Found | undefined => {
@@ -56,7 +66,11 @@ const look = (folder: Folder, name: string, path: string, options: Options): Fou
   return ifThere(
     () => {
       const stat = lstatSync(at)
-      if (stat.isSymbolicLink()) return { path, at, stat, target: readlinkSync(at) }
+      if (stat.isSymbolicLink()) {
+        const target = textOf(readlinkSync(at, { encoding: "buffer" }))
+        if (target === undefined) options.onLeftOut(path, "what it links to is not UTF-8")
+        return target === undefined ? undefined : { path, at, stat, target }
+      }
       if (stat.isDirectory() || (stat.isFile() && !isForeign(stat, options.user))) return { path, at, stat }
       options.onLeftOut(path, stat.isFile() ? "it is a hard link to a file that is not the agent's" : "it is no file")
       return undefined
