@@ -11,24 +11,33 @@ const OutputName = z
   .string()
   .min(1)
   .max(255)
-  .refine((name) => !/(^|\/)\.{0,2}(\/|$)|\\|\p{Cc}/u.test(name), "A name is a relative path without `..`")
+  .refine((name) => !/(^|\/)\.{0,2}(\/|$)|\\|\p{Cc}/u.test(name), {
+    message: "A name is a relative path without `..`",
+    abort: true,
+  })
+  .refine((name) => !name.startsWith("output/"), {
+    error: ({ input }) => `Names are below output/ already: say ${String(input).replace(/^(output\/)+/, "")}`,
+  })
 
-export const OutputPolicy = z
-  .discriminatedUnion("mode", [
+const policyOf = (name: z.ZodType<string, string>) =>
+  z.discriminatedUnion("mode", [
     z.strictObject({ mode: z.enum(["any", "none", "at_least_one"]) }),
     z.strictObject({
       mode: z.literal("named"),
       files: z
-        .array(z.strictObject({ name: OutputName, description: z.string().max(limits.description).optional() }))
+        .array(z.strictObject({ name, description: z.string().max(limits.description).optional() }))
         .min(1)
         .max(limits.namedOutputs),
     }),
   ])
-  .meta({
-    id: "OutputPolicy",
-    description:
-      "What the task must leave in `output/`. `any` takes whatever is there; `none` takes nothing; `at_least_one` and `named` fail the task when nothing, or not every named file, is there.",
-  })
+
+const description =
+  "What the task must leave in `output/`. `any` takes whatever is there; `none` takes nothing; `at_least_one` and `named` fail the task when nothing, or not every named file, is there. A name is a path below `output/`, or the last part of one, with or without its ending."
+
+const OutputPolicy = policyOf(OutputName).meta({ id: "OutputPolicyInput", description })
+
+/** As shown: whatever was taken once, though it would be refused now. */
+const OutputPolicyView = policyOf(z.string()).meta({ id: "OutputPolicy", description })
 
 /** It goes into a header of every request to the provider: what cannot be in one is better refused here than there. */
 export const ProviderApiKey = z
@@ -106,7 +115,7 @@ export const DefaultsView = shown({
   hibernationEnabled: z.boolean(),
   maxTimePerHibernationCycle: z.number().nullable(),
   maxAccumulatedTime: z.number().nullable(),
-  outputPolicy: OutputPolicy,
+  outputPolicy: OutputPolicyView,
   runtimeRegion: z.enum(regions),
 }).meta({ id: "AgentDefaults" })
 
@@ -126,7 +135,7 @@ export const OverridesView = shown({
   hibernationEnabled: z.boolean().optional(),
   maxTimePerHibernationCycle: z.number().optional(),
   maxAccumulatedTime: z.number().optional(),
-  outputPolicy: OutputPolicy.optional(),
+  outputPolicy: OutputPolicyView.optional(),
   runtimeRegion: z.enum(regions).optional(),
 }).meta({ id: "TaskOverrides", description: "What the task was dispatched with, as it was given." })
 

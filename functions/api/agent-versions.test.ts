@@ -6,7 +6,6 @@ const app = shared()
 const account = await newAccount(app)
 
 const issuesOf = ({ body }: { body: { error: { issues: { path: string }[] } } }) => body.error.issues.map(({ path }) => path)
-const _idsOf = ({ body }: { body: { data: { id: string }[] } }) => body.data.map(({ id }) => id)
 
 describe("PATCH /agents/{agentId}", () => {
   const patched = async (agent: { id: string }, body: object, caller: Caller = account) => {

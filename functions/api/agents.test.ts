@@ -1,5 +1,7 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb"
 import { describe, expect, test } from "vitest"
 import { newAccount, shared } from "#test/app.ts"
+import { type Item, items, tableOf } from "#test/aws.ts"
 import { agentBody, defaults, newAgent, newSshKey, newTask } from "#test/make.ts"
 
 const app = shared()
@@ -157,6 +159,29 @@ describe("POST /agents", () => {
     expect(answer.status).toBe(422)
     expect(answer.body.error.code).toBe("invalid_request")
     expect(issuesOf(answer)).toEqual([path])
+  })
+
+  test("422 invalid_request: an output that is named from the workspace is told its name below output/", async () => {
+    const named = (name: string) => defaults({ outputPolicy: { mode: "named", files: [{ name }] } })
+    const issuesFor = async (name: string) =>
+      (await account.send("POST /agents", agentBody({ defaults: named(name) }))).body.error.issues
+    const path = "defaults.outputPolicy.files.0.name"
+    expect(await issuesFor("output/data/report.md")).toEqual([
+      { path, message: "Names are below output/ already: say data/report.md" },
+    ])
+    expect(await issuesFor("output/../report.md")).toEqual([{ path, message: "A name is a relative path without `..`" }])
+    await newAgent(account, { defaults: named("outputs/report.md") })
+  })
+
+  test("200: an agent from before such a name was refused can still be read", async () => {
+    const { id } = await newAgent(account, { defaults: defaults({ outputPolicy: { mode: "named", files: [{ name: "a.md" }] } }) })
+    const [{ pk, sk }] = (await items(app, `${account.accountId}#${id}`, "version#")) as [Item]
+    const UpdateExpression = "SET #defaults.outputPolicy.#files[0].#name = :name"
+    const ExpressionAttributeNames = { "#defaults": "defaults", "#files": "files", "#name": "name" }
+    const change = { UpdateExpression, ExpressionAttributeNames, ExpressionAttributeValues: { ":name": "output/a.md" } }
+    await tableOf(app).send(new UpdateCommand({ TableName: "dormouse", Key: { pk, sk }, ...change }))
+    const { status, body } = await account.send(`GET /agents/${id}`)
+    expect([status, body.currentVersion.defaults.outputPolicy.files]).toEqual([200, [{ name: "output/a.md" }]])
   })
 
   test.each<[string, object]>([
