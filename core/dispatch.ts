@@ -36,10 +36,20 @@ const bytesOf = (value: object) => {
   }
 }
 
-const Metadata = z
-  .record(z.string(), z.unknown())
-  .refine((value) => bytesOf(value) <= limits.metadataBytes, `At most ${limits.metadataBytes} bytes of JSON`)
-  .describe("Yours: shown on the task and sent with its events, never read by the agent.")
+/** Zod leaves this key out without a word, since it would be the object's prototype. */
+const prototypeKey = "__proto__"
+
+const Metadata = z.preprocess(
+  (value, context) => {
+    if (Object.hasOwn(Object(value), prototypeKey))
+      context.addIssue({ code: "custom", path: [prototypeKey], message: "This name cannot be kept here: choose another" })
+    return value
+  },
+  z
+    .record(z.string(), z.unknown())
+    .refine((value) => bytesOf(value) <= limits.metadataBytes, `At most ${limits.metadataBytes} bytes of JSON`)
+    .describe("Yours: shown on the task and sent with its events, never read by the agent."),
+)
 
 const instructions = z.string().trim().min(1).max(limits.text)
 const whatToDo = "What to do. Lies in the container as `task/TASK.md`."

@@ -128,6 +128,7 @@ describe("POST /agents/{agentId}/tasks", () => {
   test.each<[string, object]>([
     ["every type of JSON", { text: "", number: -1.5, yes: true, nothing: null, list: [[], {}], "": { "": 1 } }],
     ["numbers that the table does not know, and names of JavaScript", { large: 1e300, small: 1e-300, constructor: 1, length: 2 }],
+    ["the name of JavaScript that is refused at the top", JSON.parse('{"toString":1,"in":{"__proto__":{"x":1}}}')],
     ["sixteen kilobytes", { text: "x".repeat(16 * 1024 - '{"text":""}'.length) }],
     ["a depth of a thousand", JSON.parse(`${'{"a":'.repeat(1_000)}1${"}".repeat(1_000)}`)],
   ])("201: metadata comes back as it was: %s", async (_, metadata) => {
@@ -176,6 +177,7 @@ describe("POST /agents/{agentId}/tasks", () => {
     ["metadata", { metadata: [] }],
     ["metadata", { metadata: "x" }],
     ["metadata", { metadata: { text: "x".repeat(16 * 1024 - '{"text":""}'.length + 1) } }],
+    ["metadata.__proto__", { metadata: JSON.parse('{"__proto__":{"x":1},"toString":1}') }],
     ["versionId", { versionId: 1 }],
     ["inputFileIds", { inputFileIds: Array.from({ length: 51 }, () => "file_1") }],
     ["inputFileIds.0", { inputFileIds: ["file_nothing"] }],
