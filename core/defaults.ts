@@ -54,7 +54,11 @@ const fields = {
   ),
   runtime: z.literal("pi"),
   model: z.string().min(1).max(limits.modelName),
-  weakModel: z.string().min(1).max(limits.modelName).describe("A cheaper model for side work. The model itself when left out."),
+  weakModel: z
+    .string()
+    .min(1)
+    .max(limits.modelName)
+    .describe("A cheaper model for side work of the same provider. The model itself when left out."),
   internetAccess: z.boolean().describe("Whether the container reaches more than the model and this API."),
   maxRuntimeSeconds: within(limits.maxRuntimeSeconds).describe("Container time of the whole task, counted from its start."),
   maxRuntimePerTurnSeconds: within(limits.maxRuntimePerTurnSeconds),

@@ -213,9 +213,9 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
   if (!settings.internetAccess && sources.repositories.length + sources.skills.length + sources.versionSkills.length > 0)
     throw invalid("overrides.internetAccess", "Repositories and skills come from the internet, which this task may not reach")
 
-  const provider = settings.provider ?? Account.defaultProviderOf(account)
+  const execution = executionOf(account, version.defaults, given)
   const { keyProvider, providerSecretId } = version.defaults
-  const versionKey = keyProvider === provider ? providerSecretId : undefined
+  const versionKey = keyProvider === execution.provider ? providerSecretId : undefined
   const spec = {
     accountId,
     taskId,
@@ -230,14 +230,23 @@ async function resolve(account: AccountRow, taskId: string, agentName: string, v
     ...(version.taskTitleInstructions === undefined ? {} : { titleInstructions: version.taskTitleInstructions }),
     overridesBasePrompt: basePrompt !== undefined,
     ...files,
-    execution: { provider, model: settings.model, weakModel: settings.weakModel ?? settings.model },
-    keySecretIds: [sealed?.secretId, versionKey, Secret.idOfAccountKey(provider)].filter((id) => id !== undefined),
+    execution,
+    keySecretIds: [sealed?.secretId, versionKey, Secret.idOfAccountKey(execution.provider)].filter((id) => id !== undefined),
     settings,
     overrides,
     ...sources,
     metadata: JSON.stringify(body.metadata ?? {}),
   }
   return { spec, secret: sealed && SecretEntity.create(sealed) }
+}
+
+/** Whose models run it. The weak one of the version is its provider's: where the task names another, that one does not know it. */
+function executionOf(account: AccountRow, defaults: StoredDefaults, given: StoredOverrides) {
+  const own = defaults.provider ?? Account.defaultProviderOf(account)
+  const provider = given.provider ?? own
+  const model = given.model ?? defaults.model
+  const weakModel = given.weakModel ?? (provider === own ? defaults.weakModel : undefined) ?? model
+  return { provider, model, weakModel }
 }
 
 async function resolveFiles(accountId: string, version: VersionRow, { versionId, inputFileIds = [] }: Create) {

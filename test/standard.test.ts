@@ -119,7 +119,7 @@ describe("a fork with overrides", () => {
       agentName: "Mine",
       result: "42.",
       overrides,
-      execution: { provider: "openrouter", model: "acme/oracle", weakModel: fork.currentVersion.defaults.weakModel },
+      execution: { provider: "openrouter", model: "acme/oracle", weakModel: "acme/oracle" },
     })
     expect(await outputsOf(task.id)).toEqual({ "answer.txt": "42\n" })
     const [{ url, headers, body }] = requestsOf("override") as [ModelRequest]

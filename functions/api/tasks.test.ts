@@ -85,6 +85,20 @@ describe("POST /agents/{agentId}/tasks", () => {
     expect(changed.execution).toEqual({ provider: "openrouter", model: "other/model", weakModel: "haiku" })
   })
 
+  test("201: another provider is not asked for the weak model of the version's", async () => {
+    const own = await newAccount(app)
+    const execution = async (given: object, overrides: object) =>
+      (await newTask(own, (await newAgent(own, { defaults: defaults({ weakModel: "haiku", ...given }) })).id, { overrides }))
+        .execution
+    const [gpt, mini] = [{ provider: "openai", model: "gpt-5" }, { weakModel: "gpt-5-mini" }]
+    expect(await execution({}, gpt)).toEqual({ ...gpt, weakModel: "gpt-5" })
+    expect(await execution({}, { ...gpt, ...mini })).toEqual({ ...gpt, ...mini })
+    expect((await execution({}, { provider: "anthropic" })).weakModel).toBe("haiku")
+    // A version that names no provider is for the account's.
+    expect((await execution({ provider: undefined }, { provider: "anthropic" })).weakModel).toBe("haiku")
+    expect(await execution({ provider: undefined }, gpt)).toEqual({ ...gpt, weakModel: "gpt-5" })
+  })
+
   test("201: a task may be given to an earlier version", async () => {
     const other = await newAgent(account)
     await account.send(`PATCH /agents/${other.id}`, { runtime: { containerImage: "alpine:3" } })
