@@ -1,7 +1,7 @@
 import { millis } from "../../core/clock.ts"
 import type { CloneSource } from "../../core/git.ts"
 import { receiveSeconds } from "../../core/protocol.ts"
-import { Refused, type Turn } from "./api.ts"
+import { isPassing, Refused, type Turn } from "./api.ts"
 import { whyFailed } from "./failure.ts"
 import type { User } from "./isolation.ts"
 import type { Keep } from "./keep.ts"
@@ -42,7 +42,8 @@ export type Desk = {
 type Next = More | { code: number }
 type More = { turn: Turn; isSame?: boolean; also?: string }
 
-type Done = Outcome & { cause: StopCause | undefined }
+/** `unbegun`: why the turn could not begin. */
+type Done = Outcome & { cause: StopCause | undefined; unbegun?: string }
 
 /** Has the agent do turn after turn, to the end of the run, and reports it. Answers with the exit code of the process. */
 export const conduct = async (desk: Desk): Promise<number> => {
@@ -60,20 +61,37 @@ const whereStopped =
     return { sleep: undefined, refusal: undefined, cause }
   }
 
-const doTurn = async (desk: Desk, { turn, isSame, also }: More): Promise<Done> => {
-  const { run, session, keep, watch } = desk
-  const { bundle } = run.claimed
+/** What cannot be made ready for a turn of a conversation is no reason to end that. */
+const whereUnprepared =
+  ({ run }: Desk, { mode }: Turn) =>
+  (error: unknown): { unbegun: string } => {
+    const isOfRun = error === run.stop.cause() || isPassing(error) || (error instanceof Refused && error.isLost)
+    if (isOfRun || mode !== "conversation") throw error
+    return { unbegun: error instanceof Error ? error.message : String(error) }
+  }
+
+/** What the agent is told, once that is there which it is told of. */
+const prepareTurn = async (desk: Desk, { turn, isSame, also }: More) => {
+  const { run, keep } = desk
   const attached = also === undefined ? await desk.attach() : []
   // Last, since what is interrupted takes back its own and nothing else: a file that stayed would be laid again beside itself.
   const delivered = await deliverTo(desk, turn, keep.told().after)
-  const begin = () => turnPrompt({ bundle, turn, told: keep.told(), delivered, attached })
-  const prompt = also ?? (isSame ? steering(delivered) : begin())
+  const begin = () => turnPrompt({ bundle: run.claimed.bundle, turn, told: keep.told(), delivered, attached })
+  return { prompt: also ?? (isSame ? steering(delivered) : begin()) }
+}
+
+const doTurn = async (desk: Desk, more: More): Promise<Done> => {
+  const { run, session, keep, watch } = desk
+  const { bundle } = run.claimed
+  const { turn } = more
+  const prepared = await prepareTurn(desk, more).catch(whereUnprepared(desk, turn))
+  if ("unbegun" in prepared) return { ...prepared, sleep: undefined, refusal: undefined, cause: undefined }
   const stop = createStop(run.stop)
   const steered = followMessages(desk, turn)
   watch.startTurn(stop)
   run.cost.startTurn()
   try {
-    const outcome = await session.turn(turn.number, prompt, stop)
+    const outcome = await session.turn(turn.number, prepared.prompt, stop)
     if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))
     // What it was told at the end of a turn that was cut off may never have been heard: better twice than never.
     if (!stop.cause()) for (const more of steered()) keep.tell(toldBy(keep.told(), more, null))
@@ -127,7 +145,8 @@ const receive = async (run: Run, known: Parameters<Run["api"]["receive"]>[1]) =>
 
 const finishTurn = async (desk: Desk, turn: Turn, done: Done): Promise<Next> => {
   const { run } = desk
-  const failure = whyFailed({ outcome: done, cause: done.cause, refusal: done.refusal, bundle: run.claimed.bundle })
+  const failure =
+    done.unbegun ?? whyFailed({ outcome: done, cause: done.cause, refusal: done.refusal, bundle: run.claimed.bundle })
   const result = done.text || null
   if (run.stop.cause()) return stopped(desk, failure ?? "The agent was stopped.", result)
   if (done.sleep) return hibernate(desk, turn, done)
@@ -213,11 +232,12 @@ const converse = async (desk: Desk, turn: Turn, done: Done, failure: string | un
   const { run, keep } = desk
   const wrong = await storeOutputs(run)
   if (failure ?? wrong) run.logs.say("daemon", (failure ?? wrong)!)
+  // Of a turn that could not begin the person is told; its messages do not wait for the same again.
+  const { after } = toldBy(keep.told(), turn, null)
+  keep.tell({ ...keep.told(), after })
   await keep.save()
   if (run.stop.cancelled.aborted) return cancelled(run, done.text || null)
   await settleUp(run)
-  // Of a turn that could not begin the person is told; its messages do not wait for the same again.
-  const { after } = toldBy(keep.told(), turn, null)
   const completed = { turn_number: turn.number, messages: messagesOf(done, failure), after }
   // What was said to the agent while it worked by itself is still a part of this turn: where it waits, it is received next.
   await isTaken(async () => {

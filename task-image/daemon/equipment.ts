@@ -6,7 +6,7 @@ import type { z } from "zod"
 import type { CloneSource, Sources } from "../../core/git.ts"
 import { type AgentEnvironment, agentEnvironment } from "./agent.ts"
 import type { Isolation, User } from "./isolation.ts"
-import { cloneAll, linkAliases, removeClone, setUp } from "./repositories.ts"
+import { cloneAll, isInPlace, linkAliases, removeClone, setUp } from "./repositories.ts"
 import type { Run } from "./run.ts"
 import { installSkills, skillsFolder } from "./skills.ts"
 
@@ -17,21 +17,21 @@ export type Equipment = {
   environment: AgentEnvironment
   /** A folder of skills. */
   skills: string
-  /** The repositories that were cloned, since they were not there yet. */
-  cloned: CloneSource[]
-  /** Clones what has been attached meanwhile. Answers what is new. */
+  /** Clones what is not there yet, since it has been attached meanwhile. Answers what is new. */
   attach: (repositories: CloneSource[]) => Promise<CloneSource[]>
 }
 
 /**
  * Gets ready what was asked for, beside the agent's home: repositories, skills, setup scripts, aliases. Keys are used and gone before
- * anything runs that came from outside. Throws with a message for the person who asked.
+ * anything runs that came from outside. Where the workspace is as it was, a repository that is new is left to `attach`: what fails there
+ * ends a turn, and not the task. Throws with a message for the person who asked.
  */
 export const equip = async (
   run: Run,
   isolation: Isolation,
   home: string,
-  { repositories, skills }: z.infer<typeof Sources>,
+  { repositories: all, skills }: z.infer<typeof Sources>,
+  isRestored: boolean,
 ): Promise<Equipment> => {
   const { settings, logs, stop, claimed } = run
   const tools = await makeFolder("dormouse-tools-", undefined)
@@ -41,6 +41,8 @@ export const equip = async (
   const environment = agentEnvironment(claimed.run.id, home, bin)
   const place = { root: settings.workspace, isolation, logs, gitConfig: settings.gitConfig, signal: stop.signal }
 
+  const repositories: CloneSource[] = []
+  for (const repository of all) if (!isRestored || (await isInPlace(place, repository))) repositories.push(repository)
   const cloned = await cloneAll(place, repositories)
   const skillsHome = join(tools, "skills")
   await mkdir(skillsHome)
@@ -63,7 +65,7 @@ export const equip = async (
     if (added.length > 0) await linkAliases(place, bin, all)
     return added
   }
-  return { home, environment, skills: join(skillsHome, skillsFolder), cloned, attach }
+  return { home, environment, skills: join(skillsHome, skillsFolder), attach }
 }
 
 /** A folder outside the workspace, which goes with the process. */

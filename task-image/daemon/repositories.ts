@@ -36,11 +36,18 @@ export const cloneAll = async (place: Workplace, repositories: CloneSource[]): P
       }
     } catch (error) {
       if (!(error instanceof GitFailed)) throw error
-      throw new Error(`The repository ${name} could not be cloned at ${tag}: ${error.message}`)
+      throw new Error(`The repository ${name} could not be cloned at ${tag}: ${error.message}`, { cause: error })
     }
   }
   return cloned
 }
+
+/** Whether something is in the repository's folder: it is not cloned again. */
+export const isInPlace = ({ root }: Pick<Workplace, "root">, { folder }: CloneSource): Promise<boolean> =>
+  makeRoom(root, folder).then(
+    (target) => target === undefined,
+    () => false,
+  )
 
 const cloneOne = async ({ root, isolation, gitConfig, signal }: Workplace, repository: CloneSource, target: string) => {
   const { url, tag: ref, folder, private_keys } = repository

@@ -5,6 +5,7 @@ import { Damaged } from "./checkpoint/manifest.ts"
 import { conduct, type Desk, pause } from "./conduct.ts"
 import { equip, makeFolder } from "./equipment.ts"
 import { whyFailed } from "./failure.ts"
+import { GitFailed } from "./git.ts"
 import { whatIsLacking } from "./image.ts"
 import { chooseIsolation } from "./isolation.ts"
 import { createKeep } from "./keep.ts"
@@ -38,7 +39,7 @@ export const work = async (run: Run): Promise<number> => {
   }
 }
 
-/** The checkpoint is there, and could not be read. */
+/** What the task needs to go on is somewhere, and could not be reached. */
 class Unreachable extends Error {
   override name = "Unreachable"
 }
@@ -67,18 +68,26 @@ const prepare = async (run: Run) => {
   const { repositories } = sources
   const place = { root: settings.workspace, api, runId: attempt.id, user, signal: stop.signal }
   if (!isRestored) await prepareWorkspace({ ...place, bundle, repositories })
-  const equipment = await equip(run, isolation, home, sources)
+  const equipment = await equip(run, isolation, home, sources, isRestored).catch((error: unknown) => {
+    // Of a task that has not begun nothing is lost, and its author is told at once what cannot be had.
+    throw isRestored ? asUnreachable(error) : error
+  })
   logs.say("daemon", "Workspace is ready")
   const session = await createSession(run, { isolation, equipment })
-  // Of a workspace that is new the rules of the house say what was cloned to it.
-  let known: CloneSource[] | undefined = isRestored ? equipment.cloned : []
+  let known: CloneSource[] | undefined = repositories
   const attach = async () => {
-    const attached = known ?? (await equipment.attach((await sourcesNow()).repositories))
+    const all = known ?? (await sourcesNow()).repositories
     known = undefined
-    return attached
+    return equipment.attach(all).catch((error: unknown) => {
+      throw asUnreachable(error)
+    })
   }
   return { session, keep, user, attach }
 }
+
+/** Of a host that is away for the moment; any other error as it is. */
+const asUnreachable = (error: unknown) =>
+  error instanceof Error && error.cause instanceof GitFailed && error.cause.isPassing ? new Unreachable(error.message) : error
 
 /** What could not be done is said, with the outputs that there are. */
 const giveUp = async (run: Run, error: unknown): Promise<number> => {
