@@ -18,8 +18,8 @@ export const findOutputs = async (folder: string): Promise<{ files: OutputFile[]
   const leftOut: string[] = []
 
   const visit = async (below: string) => {
-    const entries = await readdir(join(folder, below), { withFileTypes: true, encoding: "buffer" })
-    for (const entry of entries) {
+    const entries = await readdir(join(folder, below), { withFileTypes: true, encoding: "buffer" }).catch(unlessGone)
+    for (const entry of entries ?? []) {
       const name = entry.name.toString("utf8")
       const path = below ? `${below}/${name}` : name
       const why = whyNot(entry, path)
@@ -29,7 +29,9 @@ export const findOutputs = async (folder: string): Promise<{ files: OutputFile[]
     }
   }
   const addFile = async (path: string) => {
-    const { size, nlink, uid, ino, mtimeMs, ctimeMs } = await lstat(join(folder, path))
+    const found = await lstat(join(folder, path)).catch(unlessGone)
+    if (!found) return
+    const { size, nlink, uid, ino, mtimeMs, ctimeMs } = found
     // A second name for a file that the agent could not read must not make us read it.
     if (nlink > 1 && uid === 0 && process.getuid?.() === 0) leftOut.push(`${JSON.stringify(path)} is left out: it is a hard link`)
     else if (size > fileBytesMax) leftOut.push(`${JSON.stringify(path)} is left out: it is larger than 5 GiB`)
@@ -45,6 +47,11 @@ export const findOutputs = async (folder: string): Promise<{ files: OutputFile[]
     files.length = filesMax
   }
   return { files, leftOut }
+}
+
+/** What vanishes while outputs are looked for is none. */
+const unlessGone = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error
 }
 
 const whyNot = (entry: Dirent<Buffer>, path: string): string | undefined => {
