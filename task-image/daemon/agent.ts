@@ -1,6 +1,6 @@
-import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
-import { readdir, readFile } from "node:fs/promises"
+import { type StdioOptions, spawn } from "node:child_process"
 import type { FromAgent, ToAgent } from "./agent-messages.ts"
+import { type Found, killMarked, killQuietly, marked } from "./agent-processes.ts"
 import { type Isolation, runner } from "./isolation.ts"
 import { createLines } from "./lines.ts"
 
@@ -33,7 +33,8 @@ type Options = {
 /** Starts the agent's process. `ask` answers `broken` when it dies, whatever it was asked. */
 export const startAgent = ({ isolation, cwd, environment, onMessage, onStderr }: Options) => {
   const { user, wrapper } = isolation
-  const [program = process.execPath, ...args] = [...wrapper, process.execPath, runner]
+  const runId = environment.DORMOUSE_AGENT
+  const [program = process.execPath, ...args] = [...marked(runId), ...wrapper, process.execPath, runner]
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", "ipc"]
   const child = spawn(program, args, { ...user, cwd, env: environment, detached: true, stdio })
   let waiting: ((answer: Answer) => void) | undefined
@@ -56,6 +57,8 @@ export const startAgent = ({ isolation, cwd, environment, onMessage, onStderr }:
   const lines = createLines(onStderr)
   child.stderr?.setEncoding("utf8").on("data", lines.push).on("end", lines.end)
 
+  /** Behind a wrapper it has another number than we have spawned, and the wrapper stays as well. */
+  const isAgent = ({ pid, commandLine }: Found) => (wrapper.length === 0 ? pid === child.pid : commandLine.includes(runner))
   const tell = (order: ToAgent) => {
     if (child.connected) child.send(order, () => undefined)
   }
@@ -68,42 +71,14 @@ export const startAgent = ({ isolation, cwd, environment, onMessage, onStderr }:
   return {
     tell,
     ask,
-    kill: () => killAll(child, environment.DORMOUSE_AGENT),
+    /** Kills the agent and whatever it has started, also what has left its process group. */
+    kill: async () => {
+      if (child.pid && child.exitCode === null && child.signalCode === null) killQuietly(-child.pid)
+      await killMarked(runId, isolation, () => false)
+    },
     /** Ends what the agent has started, and leaves the agent itself. */
-    calm: () => killMarked(environment.DORMOUSE_AGENT, (commandLine) => !commandLine.includes(runner)),
+    calm: () => killMarked(runId, isolation, isAgent),
   }
 }
 
 export type Agent = ReturnType<typeof startAgent>
-
-/** Kills the agent and whatever it has started, also what has left its process group. */
-const killAll = async (child: ChildProcess, runId: string) => {
-  if (child.pid && child.exitCode === null && child.signalCode === null) killQuietly(-child.pid)
-  await killMarked(runId, () => true)
-}
-
-const killMarked = async (runId: string, isMeant: (commandLine: string) => boolean) => {
-  for (const { pid, commandLine } of await findMarked(`DORMOUSE_AGENT=${runId}`)) if (isMeant(commandLine)) killQuietly(pid)
-}
-
-const killQuietly = (pid: number) => {
-  try {
-    process.kill(pid, "SIGKILL")
-  } catch {
-    // It has ended by itself meanwhile.
-  }
-}
-
-/** Processes that were started with `setting` in their environment. None where there is no /proc. */
-const findMarked = async (setting: string): Promise<{ pid: number; commandLine: string }[]> => {
-  const names = await readdir("/proc").catch(() => [])
-  const pids = names.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid)
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "")
-      if (!environment.split("\0").includes(setting)) return []
-      return [{ pid, commandLine: await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "") }]
-    }),
-  )
-  return found.flat()
-}

@@ -33,3 +33,23 @@ test("the agent cannot end the daemon, nor open it to a debugger", async () => {
   expect(said).toMatch(/not permitted|No such process/)
   expect(said).toMatch(/^ *spared$/m)
 })
+
+test("where the daemon is the first in its container nothing of the agent's user outlives a turn, whatever it has taken off", async () => {
+  const container = "bwrap --dev-bind / / --proc /proc --unshare-pid --as-pid-1 --die-with-parent --cap-add ALL".split(" ")
+  const message = { id: "msg_1", sequence: 1, content: "Hello.", files: [], created_at: "2026-11-25T12:00:00.000Z" }
+  const looked = Promise.withResolvers<void>()
+  const stage = await startStage({
+    container,
+    bundle: { turn: { number: 1, mode: "conversation", messages: [message] } },
+    script: [
+      { blocks: [bash("(ulimit -x 7; exec setsid env -i sleep 1000) > /dev/null 2>&1 &")] },
+      { ...done, before: looked.promise },
+    ],
+  })
+  await stage.untilAsked(1)
+  expect(stage.agentProcesses()).toHaveLength(2)
+  looked.resolve()
+
+  await stage.until(() => stage.api.seen.turns.length === 1)
+  expect(stage.agentProcesses()).toHaveLength(1)
+})

@@ -140,10 +140,10 @@ test("what the host has to say about this container stands first in the log", as
   ])
 })
 
-test("what is left running in the background ends with the turn", async () => {
+test.each(["setsid", "setsid env -i"])("what is left running in the background by %s ends with the turn", async (detached) => {
   const looked = Promise.withResolvers<void>()
   const stage = await startStage({
-    script: [{ blocks: [bash("setsid sleep 1000 > /dev/null 2>&1 &")] }, { ...done, before: looked.promise }],
+    script: [{ blocks: [bash(`${detached} sleep 1000 > /dev/null 2>&1 &`)] }, { ...done, before: looked.promise }],
   })
   await stage.untilAsked(1)
   expect(stage.agentProcesses().length).toBeGreaterThan(1)

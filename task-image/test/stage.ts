@@ -50,6 +50,8 @@ type Options = {
   sources?: Partial<z.infer<typeof Sources>>
   environment?: Record<string, string>
   objects?: Map<string, Buffer>
+  /** A command that runs the daemon after it in a container. */
+  container?: string[]
   /** What the image has put into the workspace. */
   image?: (workspace: string) => Promise<unknown>
 }
@@ -69,6 +71,7 @@ export const startStage = async ({
   sources,
   environment,
   objects,
+  container = [],
   image,
 }: Options) => {
   const folder = await mkdtemp(join(tmpdir(), "dormouse-stage-"))
@@ -98,7 +101,8 @@ export const startStage = async ({
     sources: { repositories: [], skills: [], ...sources },
     ...(objects && { objects }),
   })
-  const child = spawn(process.execPath, [daemon], {
+  const [program = process.execPath, ...args] = [...container, process.execPath, daemon]
+  const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env.PATH,
