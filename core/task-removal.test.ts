@@ -89,7 +89,7 @@ describe("DELETE /tasks/{taskId}", () => {
     const executionArn = `arn:aws:states:us-east-1:000000000000:execution:dormouse-task:${container.task.id}-1`
     const status = async () => (await sfnOf(app).send(new DescribeExecutionCommand({ executionArn }))).status
     expect(await status()).toBe("RUNNING")
-    time.advance(5 * 60_000 + 1_000)
+    time.advance(10 * 60_000 + 1_000)
     await expect.poll(status, { timeout: 10_000 }).toBe("SUCCEEDED")
     expect(await rows(container.task.id)).toEqual([])
   })
