@@ -7,7 +7,7 @@ import type { User } from "./isolation.ts"
 import type { Keep } from "./keep.ts"
 import { createStop, type StopCause, type watchLimits } from "./limits.ts"
 import { deliver } from "./message-files.ts"
-import { steering, turnPrompt } from "./prompts.ts"
+import { type Delivered, steering, turnPrompt } from "./prompts.ts"
 import {
   end,
   isTaken,
@@ -75,7 +75,7 @@ const prepareTurn = async (desk: Desk, { turn, isSame, also }: More) => {
   const { run, keep } = desk
   const attached = also === undefined ? await desk.attach() : []
   // Last, since what is interrupted takes back its own and nothing else: a file that stayed would be laid again beside itself.
-  const delivered = await deliverTo(desk, turn, keep.told().after)
+  const delivered = await deliverTo(desk, turn, keep.told().after, run.stop.signal)
   const begin = () => turnPrompt({ bundle: run.claimed.bundle, turn, told: keep.told(), delivered, attached })
   return { prompt: also ?? (isSame ? steering(delivered) : begin()) }
 }
@@ -87,52 +87,67 @@ const doTurn = async (desk: Desk, more: More): Promise<Done> => {
   const prepared = await prepareTurn(desk, more).catch(whereUnprepared(desk, turn))
   if ("unbegun" in prepared) return { ...prepared, sleep: undefined, refusal: undefined, cause: undefined }
   const stop = createStop(run.stop)
-  const steered = followMessages(desk, turn)
+  const { steered, drop } = followMessages(desk, turn)
   watch.startTurn(stop)
   run.cost.startTurn()
   try {
-    const outcome = await session.turn(turn.number, prepared.prompt, stop)
+    const outcome = await session.turn(turn.number, prepared.prompt, stop).finally(drop)
     if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))
     // What it was told at the end of a turn that was cut off may never have been heard: better twice than never.
-    if (!stop.cause()) for (const more of steered()) keep.tell(toldBy(keep.told(), more, null))
+    if (!stop.cause()) for (const more of steered) keep.tell(toldBy(keep.told(), more, null))
     run.cost.endTurn(outcome.costUsd)
     return { ...outcome, cause: stop.cause() }
   } finally {
-    run.onMessage = undefined
     watch.endTurn()
   }
 }
 
 /** The files of what the agent has not been told yet, laid where it finds them. */
-const deliverTo = ({ run, user }: Desk, turn: Turn, after: number) => {
+const deliverTo = ({ run, user }: Desk, turn: Turn, after: number, signal: AbortSignal) => {
   const news = turn.messages.filter(({ sequence }) => sequence > after)
-  return deliver({ root: run.settings.workspace, api: run.api, runId: run.claimed.run.id, user, signal: run.stop.signal }, news)
+  return deliver({ root: run.settings.workspace, api: run.api, runId: run.claimed.run.id, user, signal }, news)
 }
 
 /**
- * What a person says to an agent that works by itself reaches it at once; in a conversation it is the next turn. Answers what was said
- * to it so. Several answers may tell of the same message: while one is followed the others are not, or the agent would hear it twice.
+ * What a person says to an agent that works by itself reaches it at once; in a conversation it is the next turn. Several answers may tell
+ * of the same message: while one is followed the others are not, or the agent would hear it twice. What is still on its way when the turn
+ * is over is dropped, and taken back: it comes with what is done next.
  */
 const followMessages = (desk: Desk, turn: Turn) => {
   const { run, session, keep } = desk
   const steered: Turn[] = []
+  const over = new AbortController()
+  const signal = AbortSignal.any([run.stop.signal, over.signal])
+  let delivering: Promise<Delivered[]> | undefined
   const heard = () => steered.reduce((told, more) => toldBy(told, more, null), toldBy(keep.told(), turn, null)).after
   const steer = async () => {
     const after = heard()
     const { turn: more } = await receive(run, { wait: 0, turn: turn.number, after })
-    if (more?.number !== turn.number || more.messages.length === 0) return
-    session.steer(steering(await deliverTo(desk, more, after)), true)
+    if (signal.aborted || more?.number !== turn.number || more.messages.length === 0) return
+    delivering = deliverTo(desk, more, after, signal)
+    const delivered = await delivering
+    if (signal.aborted) return
+    session.steer(steering(delivered), true)
     steered.push(more)
   }
   let isFollowing = false
   run.onMessage = async (sequence = Number.POSITIVE_INFINITY) => {
     if (isFollowing || run.mode !== "autonomous" || sequence <= heard()) return
     isFollowing = true
-    await steer().finally(() => {
+    try {
+      await steer()
+    } catch (error) {
+      if (!over.signal.aborted) throw error
+    } finally {
       isFollowing = false
-    })
+    }
   }
-  return () => steered
+  const drop = async () => {
+    run.onMessage = undefined
+    over.abort()
+    await delivering?.catch(() => undefined)
+  }
+  return { steered, drop }
 }
 
 /** Asks for what is new, and follows what the API says besides. */

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test } from "vitest"
@@ -354,22 +354,4 @@ test("where the account's checkpoint storage is full, the run fails with that se
   expect(await stage.ended, stage.printed()).toBe(0)
   expect(stage.api.seen.failed?.error).toBe("The workspace could not be saved: Trouble was asked for.")
   expect(stage.api.seen.outputs.get("half.md")?.text).toBe("half\n")
-})
-
-test("a file of a message never goes through a link that the agent has made of input/", async () => {
-  const stage = await startStage({
-    bundle: { turn: conversation(1, message(1, "Hello.")) },
-    files: { file_a: "theirs\n" },
-    script: [
-      bash("rm -rf input && mkdir elsewhere && ln -s elsewhere input"),
-      said("Hello."),
-      bash("cat input/*"),
-      said("Read."),
-    ],
-  })
-  await stage.until(() => stage.api.seen.turns.length === 1)
-  stage.api.play.turn = conversation(2, message(2, "Look.", [{ id: "file_a", filename: "../../data.csv", size_bytes: 7 }]))
-  await stage.until(() => stage.api.seen.turns.length === 2)
-  expect(asked(stage, 3)).toContain("theirs")
-  await expect(stat(join(stage.workspace, "elsewhere/data.csv"))).rejects.toThrow("ENOENT")
 })
