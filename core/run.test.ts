@@ -115,9 +115,9 @@ describe("a run that only writes its log", () => {
 })
 
 describe("a run that falls silent", () => {
-  test("is given to the next attempt after five minutes, and its container is stopped", async () => {
+  test("is given to the next attempt after ten minutes, and its container is stopped", async () => {
     const container = await claimedContainer(app, account)
-    time.advance(6 * minutes)
+    time.advance(11 * minutes)
     const next = await containerOf(app, account.accountId, container.task, 2)
     expect((await container.send("heartbeat", {})).body.error.code).toBe("lease_lost")
     expect((await next.claim()).status).toBe(200)

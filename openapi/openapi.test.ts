@@ -82,7 +82,7 @@ describe("holding a document against the contract", () => {
     ],
     [
       "a variant that is gone",
-      (document) => schemas(document).OutputPolicy.oneOf?.pop() ?? schemas(document).OutputPolicy.anyOf.pop(),
+      (document) => schemas(document).OutputPolicyInput.oneOf?.pop() ?? schemas(document).OutputPolicyInput.anyOf.pop(),
       "POST /api/v1/agents body.defaults.outputPolicy: lacks mode=named",
     ],
     [

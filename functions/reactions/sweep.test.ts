@@ -154,7 +154,7 @@ describe("an execution that was not told that its run has ended", () => {
     const container = await swept()
     await container.send("complete", { result: "Done." })
     expect(await executionStatus(container.task)).toBe("RUNNING")
-    time.advance(6 * minutes)
+    time.advance(11 * minutes)
     await expect.poll(() => executionStatus(container.task), { timeout: 15_000 }).toBe("SUCCEEDED")
     expect(await runsOf(container.task)).toHaveLength(1)
     expect((await rowOf(container.task)).status).toBe("finished")
