@@ -183,7 +183,7 @@ interface Stopped {
 
 /** What a registry says of an image that it will not give, however often it is asked; anything else, such as too many pulls, may pass. */
 const neverPulled =
-  /not found|(manifest|name) unknown|does not exist|denied|unauthorized|authorization|platform|invalid reference/i
+  /not found|(manifest|name) unknown|does not exist|denied:|access denied|401 unauthorized|authorization failed|(for|matching) platform|invalid reference/i
 
 /**
  * Takes note of a stopped container: nothing where its run has ended already, otherwise the attempt is lost, or the task fails where

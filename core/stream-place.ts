@@ -22,8 +22,9 @@ export async function take(accountId: string, milliseconds: number): Promise<Pla
     const streamId = newId("stream")
     if (await put({ accountId, place, streamId }, milliseconds)) return { accountId, place, streamId }
   }
-  const next = Math.min(...data.map(({ until }) => until))
-  throw new Problem("too_many_streams", { retryAfterSeconds: Math.max(1, Math.ceil((next - millis()) / 1000)) })
+  // Whoever has seen free places, and was too late for all of them, waits as long as those who took them.
+  const until = taken.size ? Math.min(...data.map((row) => row.until).filter((at) => at > millis())) : millis() + milliseconds
+  throw new Problem("too_many_streams", { retryAfterSeconds: Math.ceil((until - millis()) / 1000) })
 }
 
 /** False where somebody else was faster. */

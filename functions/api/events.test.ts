@@ -304,11 +304,11 @@ describe("the key of a stream", () => {
 })
 
 describe("the streams of an account", () => {
-  /** Takes all places but one, as other streams would. */
-  const crowd = async (accountId: string) => {
+  /** Takes all places but one, or so many, as other streams would. */
+  const crowd = async (accountId: string, count = limits.streams - 1) => {
     useAwsOf(app)
     const Places = await import("#core/stream-place.ts")
-    const places = await Promise.all(Array.from({ length: limits.streams - 1 }, () => Places.take(accountId, 260_000)))
+    const places = await Promise.all(Array.from({ length: count }, () => Places.take(accountId, 260_000)))
     return { places, leave: Places.leave }
   }
 
@@ -328,6 +328,15 @@ describe("the streams of an account", () => {
     const next = await follow(task.id, { key: crowded.apiKey })
     expect(next.status).toBe(200)
     await Promise.all([last.close(), next.close()])
+  })
+
+  test("of many that ask at once those that get no place are told when there is one", async () => {
+    const crowded = await newAccount(app)
+    const asked = Array.from({ length: limits.streams + 4 }, () => crowd(crowded.accountId, 1).catch(({ extra }) => extra))
+    const refused = (await Promise.all(asked)).filter((answer) => "retryAfterSeconds" in answer)
+    expect(refused).toHaveLength(4)
+    for (const { retryAfterSeconds } of refused)
+      expect(retryAfterSeconds).toSatisfy((seconds: number) => seconds > 200 && seconds <= 260)
   })
 
   test("a stream that a client closed gives its place back once there is something to say to it", async () => {

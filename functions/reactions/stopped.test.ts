@@ -87,7 +87,7 @@ describe("a container that stopped while it worked", () => {
   )
 
   test.each([
-    "CannotPullContainerError: httpReadSeeker: failed open: unexpected status code 429 Too Many Requests - toomanyrequests: You have reached your unauthenticated pull rate limit",
+    "CannotPullContainerError: docker.io/acme/data-platform:1: httpReadSeeker: failed open: unexpected status code 429 Too Many Requests - toomanyrequests: You have reached your unauthenticated pull rate limit",
     "CannotPullContainerError: failed to do request: net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
   ])("works: an image whose pull failed for the moment is pulled by the next attempt (%s)", async (reason) => {
     const container = await newContainer(app, account)
