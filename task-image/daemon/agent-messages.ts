@@ -40,6 +40,8 @@ export type TurnEnd = {
   error?: string
   /** What the turn has cost, in US dollars, by pi's price list. */
   costUsd: number
+  /** Of what was said to it in the turn, and must be heard, the agent has been told so much. */
+  heard: number
   /** The agent sleeps from now on, as it was granted. */
   isSleeping: boolean
   /** In tokens. */

@@ -114,3 +114,23 @@ test.each([503, "hangup"] as const)("an API that is away for longer (%s) ends th
   expect(JSON.stringify(next.model.requests[1]?.body.messages)).toContain("mine\\n")
   expect(next.api.seen.turns).toMatchObject([{ messages: [{ content: "The plan is ready after all." }] }])
 })
+
+test("an API that fails at the end of the run alone is asked for two minutes: then the attempt is lost, and the task goes on", async () => {
+  const stage = await startStage({ bundle: patient, script: [said("Done.")] })
+  const isEnd = (path: string) => path.endsWith("/complete")
+  stage.api.play.trouble = (path) => (isEnd(path) ? 500 : undefined)
+  expect(await fastForward(stage), stage.printed()).toBe(1)
+  expect(stage.api.seen.requests.filter(isEnd)).toHaveLength(10)
+  expect(stage.api.seen.failed).toBeUndefined()
+})
+
+test("a checkpoint that the API cannot take for two minutes costs the attempt, and not the conversation", async () => {
+  const stage = await startStage({
+    bundle: { ...patient, turn: conversation },
+    files: { file_a: "plan" },
+    script: [said("Planned.")],
+  })
+  stage.api.play.trouble = (path) => (path.endsWith("checkpoints/prepare") ? 503 : undefined)
+  expect(await fastForward(stage), stage.printed()).toBe(1)
+  expect([stage.api.seen.failed, stage.api.seen.turns]).toEqual([undefined, []])
+})

@@ -83,6 +83,10 @@ export class Unanswered extends Error {
 /** No answer at all, or one that may be another in a moment. */
 export const isPassing = (error: unknown) => (error instanceof Unanswered || error instanceof Refused) && error.isPassing
 
+/** The API answers nobody at the moment, and not only this call. */
+export const isAway = (error: unknown) =>
+  error instanceof Unanswered || (error instanceof Refused && [429, 503].includes(error.status))
+
 /**
  * A client of the agent API. What is sent may be sent twice: every call says the same again. `onBeat` hears what comes with each renewal
  * of the lease, whichever answer brought it.

@@ -84,17 +84,18 @@ const doTurn = async (desk: Desk, more: More): Promise<Done> => {
   const { run, session, keep, watch } = desk
   const { bundle } = run.claimed
   const { turn } = more
-  const prepared = await prepareTurn(desk, more).catch(whereUnprepared(desk, turn))
-  if ("unbegun" in prepared) return { ...prepared, sleep: undefined, refusal: undefined, cause: undefined }
   const stop = createStop(run.stop)
-  const { steered, drop } = followMessages(desk, turn)
+  // What is made ready for it is of its time.
   watch.startTurn(stop)
-  run.cost.startTurn()
   try {
+    const prepared = await prepareTurn(desk, more).catch(whereUnprepared(desk, turn))
+    if ("unbegun" in prepared) return { ...prepared, sleep: undefined, refusal: undefined, cause: undefined }
+    const { steered, drop } = followMessages(desk, turn)
+    run.cost.startTurn()
     const outcome = await session.turn(turn.number, prepared.prompt, stop).finally(drop)
     if (outcome.isBegun) keep.tell(toldBy(keep.told(), turn, bundle.wake))
-    // What it was told at the end of a turn that was cut off may never have been heard: better twice than never.
-    if (!stop.cause()) for (const more of steered) keep.tell(toldBy(keep.told(), more, null))
+    // What it was told at the end of a turn, or of one that was cut off, may never have been heard: better twice than never.
+    if (!stop.cause()) for (const more of steered.slice(0, outcome.heard ?? 0)) keep.tell(toldBy(keep.told(), more, null))
     run.cost.endTurn(outcome.costUsd)
     return { ...outcome, cause: stop.cause() }
   } finally {

@@ -1,4 +1,4 @@
-import { Refused } from "./api.ts"
+import { isPassing, Refused } from "./api.ts"
 import { createCheckpoints } from "./checkpoint/checkpoints.ts"
 import { createRemoteStore } from "./checkpoint/remote.ts"
 import type { User } from "./isolation.ts"
@@ -52,7 +52,8 @@ export const createKeep = ({ claimed, api, logs, settings, stop }: Run, { home, 
       try {
         if (await checkpoints.save()) logs.say("daemon", "The workspace is saved")
       } catch (error) {
-        if (error instanceof Refused && error.isLost) throw error
+        // What may be otherwise in a moment ends the attempt at most, and not the task.
+        if (isPassing(error) || (error instanceof Refused && error.isLost)) throw error
         if (stop.cancelled.aborted) return
         throw new Error(`The workspace could not be saved: ${error instanceof Error ? error.message : error}`)
       }

@@ -57,6 +57,7 @@ export const openPi = async (options: AgentOptions, tell: (message: FromAgent) =
   const turn = async (prompt: string): Promise<TurnEnd> => {
     const [stats, before] = [session.getSessionStats(), lastAnswer(session)]
     turnUsd = 0
+    steering.start()
     // What a person said while the last words were being spoken is a reason to go on.
     for (let text = prompt; text; text = steering.unheard()) {
       sleep.end()
@@ -66,7 +67,14 @@ export const openPi = async (options: AgentOptions, tell: (message: FromAgent) =
     const last = lastAnswer(session)
     const text = last === before ? null : (session.getLastAssistantText() ?? null)
     const { stopReason, errorMessage: error } = (last === before ? undefined : last) ?? {}
-    return { text, stopReason, error, isSleeping: sleep.isBegun(), ...difference(stats, session.getSessionStats()) }
+    return {
+      text,
+      stopReason,
+      error,
+      isSleeping: sleep.isBegun(),
+      heard: steering.heard(),
+      ...difference(stats, session.getSessionStats()),
+    }
   }
   const abort = () => {
     steering.unheard()
@@ -216,20 +224,33 @@ type FinishTurn = (turn: { toolResults: unknown[] }, signal?: AbortSignal) => un
  * the final answer, and start another turn whose words replace that answer. What found no boundary is `unheard`, where it must be heard.
  */
 const steerAtBoundary = (session: AgentSession, mustEnd: () => boolean) => {
-  const waiting: { text: string; mustBeHeard: boolean }[] = []
+  let waiting: { text: string; mustBeHeard: boolean }[] = []
+  let [heard, isFirst] = [0, true]
+  const take = () => {
+    const taken = waiting
+    waiting = []
+    heard += taken.filter(({ mustBeHeard }) => mustBeHeard).length
+    return taken
+  }
   const agent = session.agent as { finishTurn?: FinishTurn }
   const inner = agent.finishTurn
   agent.finishTurn = async (turn, signal) => {
     const decision = await inner?.(turn, signal)
     if (mustEnd()) return { action: "end" }
-    if (turn.toolResults.length > 0) for (const { text } of waiting.splice(0)) await session.steer(text)
+    if (turn.toolResults.length > 0) for (const { text } of take()) await session.steer(text)
     return decision
   }
   return {
     add: (text: string, mustBeHeard: boolean) => void waiting.push({ text, mustBeHeard }),
+    /** What was said after the end of the turn before is said again with what is done next. */
+    start: () => {
+      if (!isFirst) waiting = waiting.filter(({ mustBeHeard }) => !mustBeHeard)
+      isFirst = false
+      heard = 0
+    },
+    heard: () => heard,
     unheard: () =>
-      waiting
-        .splice(0)
+      take()
         .flatMap(({ text, mustBeHeard }) => (mustBeHeard ? [text] : []))
         .join("\n\n"),
   }

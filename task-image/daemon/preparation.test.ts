@@ -15,6 +15,7 @@ let away: string
 beforeAll(async () => {
   host = await startGitServer()
   host.make("acme/website.git", { "page.txt": "first" })
+  host.make("acme/endless.git", { "setup.sh": "exec sleep 900\n" })
   host.make("acme/skills.git", { "alpha/SKILL.md": "---\nname: alpha\ndescription: Knows all about dormice.\n---\n# Alpha\n" })
   away = join(host.root, "away")
   writeFileSync(away, '[url "http://127.0.0.1:1/"]\n\tinsteadOf = https://git.example.com/\n\tinsteadOf = https://github.com/\n')
@@ -137,4 +138,19 @@ describe("a host that is away", () => {
     expect(await fastForward(stage), stage.printed()).toBe(0)
     expect(stage.api.seen.failed?.error).toMatch(/^The repository website could not be cloned at main: .*127\.0\.0\.1/)
   })
+})
+
+test("a setup script that never ends takes the time that the task has, and no more", async () => {
+  const repositories: CloneSource[] = []
+  const stage = await startStage({
+    bundle: { turn: turn(1), limits: { max_runtime_seconds: 600 } },
+    sources: { repositories },
+    environment: { DORMOUSE_GIT_CONFIG: host.config },
+    script: [said("Answer 1.")],
+  })
+  await stage.until(() => stage.api.seen.turns.length === 1)
+  repositories.push({ ...repository("endless"), setup_script: "setup.sh" })
+  stage.api.play.turn = turn(2)
+  expect(await fastForward(stage), stage.printed()).toBe(0)
+  expect(stage.api.seen.failed).toMatchObject({ error: expect.stringMatching(/10 minutes/) })
 })

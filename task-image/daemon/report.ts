@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import { errorCharacters, messageCharacters, resultCharacters } from "../../core/protocol.ts"
-import { type AgentMessage, isPassing, Refused } from "./api.ts"
+import { type AgentMessage, isAway, Refused } from "./api.ts"
 import { keepOutputs } from "./outputs.ts"
 import type { Run } from "./run.ts"
 import { isTold } from "./signals.ts"
@@ -67,15 +67,15 @@ export const end = async (run: Run, call: () => Promise<unknown>): Promise<0 | "
 }
 
 /**
- * Repeats the call for as long as it takes, until the API has answered: what was done would be done again by the next attempt, whose
- * beginning ends this one. A container that is stopped does not have the time.
+ * Repeats the call as long as the API is away, until it has answered: what was done would be done again by the next attempt, whose
+ * beginning ends this one. A container that is stopped does not have the time, nor one that nobody pays for.
  */
 const insist = async (run: Run, call: () => Promise<unknown>) => {
   for (;;) {
     try {
       return await call()
     } catch (error) {
-      if (!isPassing(error) || run.stop.cause() === "terminated") throw error
+      if (!isAway(error) || run.stop.cause() === "terminated" || run.stop.cause() === "paused") throw error
       run.logs.say("daemon", `The end of the run could not be reported (${(error as Error).message}). Asking again`)
     }
   }
