@@ -63,13 +63,14 @@ const makeTaskImage = async (dist: string) => {
   renameSync(join(image, "opt/dormouse"), volume)
 }
 
-/** What the task definition of a container has the user's image run. */
+/** What the task definition of a container has the user's image run, in place of its own entry point. */
 const commandIn = async ({ arn }: Container) => {
   const [, , , region = "", , path] = arn.split(":")
   const ecs = ecsOf(app, region)
   const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster: path!.split("/")[1]!, tasks: [arn] }))
   const { taskDefinition } = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: tasks![0]!.taskDefinitionArn }))
-  return taskDefinition!.containerDefinitions!.find(({ name }) => name === "agent")!.command!
+  const { entryPoint, command } = taskDefinition!.containerDefinitions!.find(({ name }) => name === "agent")!
+  return [...entryPoint!, ...command!]
 }
 
 /** Runs a task in an image, in place of the idle process that stands for its container. */
