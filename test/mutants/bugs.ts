@@ -21,6 +21,7 @@ const suites = {
   settlement: { files: ["core/settlement.test.ts"] },
   sweep: { files: ["core/sweep.test.ts"] },
   signature: { files: ["core/webhook-signature.test.ts"] },
+  expiry: { files: ["functions/lifecycle/park.test.ts"], name: "expires when its time is over", needsStack: true },
   claims: { files: ["functions/agent/claim.test.ts"], name: "already_claimed", needsStack: true },
   checkpoints: { files: ["functions/agent/checkpoints.test.ts"], name: "409", needsStack: true },
 } satisfies Record<string, { files: string[]; name?: string; needsStack?: boolean }>
@@ -70,7 +71,7 @@ export const bugs: Bug[] = [
     file: "core/transition.ts",
     find: "awaitUntilAt: later(at, task.sessionTtlSeconds ?? limits.sessionTtlSeconds.default),",
     replace: "awaitUntilAt: later(at, limits.sessionTtlSeconds.default),",
-    tests: "histories",
+    tests: "expiry",
   },
   {
     kind: "a double start: a start that is made again is another container",
