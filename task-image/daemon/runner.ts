@@ -25,8 +25,8 @@ const carryOut = async (order: ToAgent) => {
   }
   // Told to stop while it is being opened: there is nothing to save yet.
   if (!agent && order.do === "abort") process.exit(0)
-  // What is said to it meanwhile waits for it.
-  if (order.do === "steer") return (await opening)?.steer(order.text, order.mustBeHeard)
+  // What is said to it while it is being opened waits for it; later nothing may come before it that was said after it.
+  if (order.do === "steer") return (agent ?? (await opening))?.steer(order.text, order.mustBeHeard)
   if (!agent) return
   if (order.do === "turn") tell({ is: "turn_end", ...(await agent.turn(order.prompt)) })
   else if (order.do === "hibernation") answerSleep(order.refusal)
