@@ -32,8 +32,11 @@ export const GitRef = z
 
 const shorthand = /^(?:github:|gitlab:)?(?!\.)[\w.-]+(?:\/(?!-|\.{1,2}(?:\/|$))[\w.-]+)+(?:@[\w.-]+)?$/
 
-/** GitLab's address of a folder in a repository, whose lone `-` is the only part that may begin so: taken out, the rest is as any other. */
-const withoutMark = (url: string) => url.replace(/^(https:\/\/[^/]+(?:\/[^/]+){2,})\/-(?=\/tree\/[^/])/, "$1")
+/**
+ * GitLab's address of a folder in a repository (`https://host/group/repo/-/tree/main/folder`) without its `/-`. No other part of an address
+ * may begin with a dash, lest git takes it for an option.
+ */
+const withoutDash = (url: string) => url.replace(/^(https:\/\/[^/]+(?:\/[^/]+){2,})\/-(?=\/tree\/[^/])/, "$1")
 
 /** What `skills add` takes, but for paths of a file system, which mean nothing in a hosted container. */
 export const SkillName = z
@@ -41,7 +44,7 @@ export const SkillName = z
   .max(1_000)
   .refine((skill) => {
     const [source = "", ref = "main", ...more] = skill.split("#")
-    const isSource = (shorthand.test(source) && !source.startsWith("-")) || GitUrl.safeParse(withoutMark(source)).success
+    const isSource = (shorthand.test(source) && !source.startsWith("-")) || GitUrl.safeParse(withoutDash(source)).success
     return isSource && GitRef.safeParse(ref).success && more.length === 0
   }, "Name a repository, such as owner/repo, owner/repo/skill or its address: local paths are not supported")
 

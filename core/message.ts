@@ -97,7 +97,10 @@ export const row = (before: TaskRow, after: TaskRow, message: Said, sequence: nu
   ...message,
 })
 
-/** Messages of a conversation, oldest first; with `desc` the first page is the newest, its own oldest first as well. */
+/**
+ * Messages of a conversation, oldest first; with `desc` the first page is the newest, its own oldest first as well. Raises
+ * `conversation_not_found`.
+ */
 export async function list(accountId: string, taskId: string, { order = "asc", ...request }: z.output<typeof ListQuery>) {
   const task = await Task.conversation(accountId, taskId)
   const page = await Page.paginate(

@@ -16,15 +16,17 @@ export interface Place {
 /** Takes a free place for so long. Raises `too_many_streams`, with the seconds until the next place is free at the latest. */
 export async function take(accountId: string, milliseconds: number): Promise<Place> {
   const { data } = await StreamEntity.query.byPlace({ accountId }).go({ pages: "all", consistent: true })
-  const taken = new Set(data.filter(({ until }) => until > millis()).map(({ place }) => place))
+  const at = millis()
+  const held = data.filter(({ until }) => until > at)
+  const taken = new Set(held.map(({ place }) => place))
   const all = Array.from({ length: limits.streams }, (_, place) => place)
   for (const place of all.filter((candidate) => !taken.has(candidate))) {
     const streamId = newId("stream")
     if (await put({ accountId, place, streamId }, milliseconds)) return { accountId, place, streamId }
   }
-  // Whoever has seen free places, and was too late for all of them, waits as long as those who took them.
-  const until = taken.size ? Math.min(...data.map((row) => row.until).filter((at) => at > millis())) : millis() + milliseconds
-  throw new Problem("too_many_streams", { retryAfterSeconds: Math.ceil((until - millis()) / 1000) })
+  // Places that were free, and that others were faster to take, are held for as long as ours would have been.
+  const next = Math.min(at + milliseconds, ...held.map(({ until }) => until))
+  throw new Problem("too_many_streams", { retryAfterSeconds: Math.ceil((next - at) / 1000) })
 }
 
 /** False where somebody else was faster. */

@@ -41,8 +41,9 @@ const answer = {
 }
 
 /**
- * The events of a conversation, or of a task that never was one but sleeps and wakes: a page of them, or with `stream` all that happens from the beginning, or from the number on that the
- * client has. 204 tells a client that it has everything and need not come back. Raises `conversation_not_found`, `too_many_streams`.
+ * The events of a conversation, or of a task that never was one but sleeps and wakes: a page of them, or with `stream` all that happens
+ * from the beginning, or from the number on that the client has. 204 tells a client that it has everything and need not come back. Raises
+ * `conversation_not_found`, `too_many_streams`.
  */
 export async function events(
   accountId: string,
