@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { AwsError } from "#local/service.ts"
+import { useAwsAt } from "#test/core-env.ts"
 import { serveJson } from "#test/json-services.ts"
 import * as Fargate from "./fargate.ts"
 
@@ -14,13 +15,8 @@ beforeAll(async () => {
     return answer
   }
   ecs = await serveJson({ target: "AmazonEC2ContainerServiceV20141113", contentType: "application/x-amz-json-1.1", call })
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: ecs.client.endpoint,
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-    AWS_MAX_ATTEMPTS: "1",
-    TASK_TAGS: "{}",
-  })
+  useAwsAt(ecs.client.endpoint)
+  Object.assign(process.env, { AWS_MAX_ATTEMPTS: "1", TASK_TAGS: "{}" })
 })
 afterAll(() => ecs.close())
 

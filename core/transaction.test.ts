@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { AwsError } from "#local/service.ts"
+import { useAwsAt } from "#test/core-env.ts"
 import { serveJson } from "#test/json-services.ts"
 import { moveTime } from "#test/time.ts"
 
@@ -21,12 +22,7 @@ beforeAll(async () => {
     throw new AwsError("TransactionCanceledException", "Transaction cancelled", 400, { CancellationReasons })
   }
   dynamo = await serveJson({ target: "DynamoDB_20120810", contentType: "application/x-amz-json-1.0", call })
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: dynamo.client.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-  })
+  useAwsAt(dynamo.client.endpoint)
 })
 
 afterAll(async () => {

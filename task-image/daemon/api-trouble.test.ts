@@ -1,11 +1,9 @@
 import { expect, test } from "vitest"
 import { fastForward, runOfTest, startStage } from "../test/stage.ts"
+import { bash, said } from "../test/turns.ts"
 import type { Turn } from "./api.ts"
 
 // An API that is away for a moment, or for longer than anybody asks.
-
-const said = (text: string) => ({ blocks: [{ text }] })
-const bash = (command: string) => ({ blocks: [{ tool: "bash", args: { command } }] })
 
 const created_at = "2026-11-25T12:00:00.000Z"
 const plan = { id: "file_a", filename: "plan.txt", size_bytes: 4 }

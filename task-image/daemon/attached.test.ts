@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { CloneSource } from "../../core/git.ts"
 import { type GitServer, startGitServer } from "../../test/git-server.ts"
 import { runOfTest, startStage } from "../test/stage.ts"
+import { bash, said } from "../test/turns.ts"
 import type { Turn } from "./api.ts"
 
 // Repositories that a person attaches to a conversation while it goes on.
@@ -30,9 +31,6 @@ const repository = (name: string): CloneSource => ({
   aliases: [{ name, target: `bin/${name}` }],
   private_keys: [],
 })
-
-const said = (text: string) => ({ blocks: [{ text }] })
-const bash = (command: string) => ({ blocks: [{ tool: "bash", args: { command } }] })
 
 const turn = (number: number): Turn => {
   const message = { id: `msg_${number}`, sequence: number, content: `Question ${number}.`, files: [] }

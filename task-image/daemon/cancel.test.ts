@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { startGitServer } from "../../test/git-server.ts"
 import { runOfTest, startStage } from "../test/stage.ts"
+import { said } from "../test/turns.ts"
 import type { Turn } from "./api.ts"
 
 // A task may be cancelled at any moment. Those in which an agent works, or waits, are in lease.test.ts and conversation.test.ts; here are
@@ -12,7 +13,6 @@ import type { Turn } from "./api.ts"
 type Stage = Awaited<ReturnType<typeof startStage>>
 type Options = Parameters<typeof startStage>[0]
 
-const said = (text: string) => ({ blocks: [{ text }] })
 const message = { id: "msg_1", sequence: 1, content: "Hello.", files: [], created_at: "2026-11-25T12:00:00.000Z" }
 const turn: Turn = { number: 1, mode: "conversation", messages: [message] }
 const input = { input_files: [{ id: "file_a", filename: "data.csv", size_bytes: 4 }] }

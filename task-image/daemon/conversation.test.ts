@@ -3,22 +3,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test } from "vitest"
 import { runOfTest, startStage } from "../test/stage.ts"
-import type { Turn } from "./api.ts"
+import { autonomous, bash, conversation, message, said } from "../test/turns.ts"
 
-const said = (text: string) => ({ blocks: [{ text }] })
-const bash = (command: string) => ({ blocks: [{ tool: "bash", args: { command } }] })
 const hibernate = (args: object) => ({ blocks: [{ tool: "hibernate", args }] })
-
-const message = (sequence: number, content: string, files: Turn["messages"][number]["files"] = []) => ({
-  id: `msg_${sequence}`,
-  sequence,
-  content,
-  files,
-  created_at: "2026-11-25T12:00:00.000Z",
-})
-
-const conversation = (number: number, ...messages: Turn["messages"]): Turn => ({ number, mode: "conversation", messages })
-const autonomous = (number: number, ...messages: Turn["messages"]): Turn => ({ number, mode: "autonomous", messages })
 
 const waiting = { code: "message_waiting", message: "A message has come." }
 

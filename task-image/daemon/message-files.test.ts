@@ -2,21 +2,7 @@ import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { startStage } from "../test/stage.ts"
-import type { Turn } from "./api.ts"
-
-const said = (text: string) => ({ blocks: [{ text }] })
-const bash = (command: string) => ({ blocks: [{ tool: "bash", args: { command } }] })
-
-const message = (sequence: number, content: string, files: Turn["messages"][number]["files"] = []) => ({
-  id: `msg_${sequence}`,
-  sequence,
-  content,
-  files,
-  created_at: "2026-11-25T12:00:00.000Z",
-})
-
-const conversation = (number: number, ...messages: Turn["messages"]): Turn => ({ number, mode: "conversation", messages })
-const autonomous = (number: number, ...messages: Turn["messages"]): Turn => ({ number, mode: "autonomous", messages })
+import { autonomous, bash, conversation, message, said } from "../test/turns.ts"
 
 test("a message whose file is on its way when the turn ends is told once, with one copy of the file", async () => {
   const [turnEnds, fileComes] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest"
 import { startStage } from "../test/stage.ts"
+import { bash } from "../test/turns.ts"
 import type { Bundle } from "./api.ts"
 import { findOutputs } from "./output-files.ts"
 
-const bash = (command: string) => ({ blocks: [{ tool: "bash", args: { command } }] })
 const done = { blocks: [{ text: "Done." }] }
 
 const runWith = async (output_policy: Bundle["output_policy"], command: string) => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { CloneSource, SkillSource } from "../../core/git.ts"
 import { type GitServer, startGitServer } from "../../test/git-server.ts"
 import { fastForward, runOfTest, startStage } from "../test/stage.ts"
+import { said } from "../test/turns.ts"
 import type { Turn } from "./api.ts"
 
 // What fails while a turn, or a task that goes on, is made ready.
@@ -34,7 +35,6 @@ const repository = (name: string): CloneSource => ({
 })
 const alpha: SkillSource = { skill: "acme/skills/alpha", ssh_key_id: null, private_key: null }
 
-const said = (text: string) => ({ blocks: [{ text }] })
 const created_at = "2026-11-25T12:00:00.000Z"
 const turn = (number: number, changes: Partial<Turn["messages"][number]> = {}): Turn => {
   const message = { id: `msg_${number}`, sequence: number, content: `Question ${number}.`, files: [], created_at }
